@@ -1,0 +1,1 @@
+"""The management application: commands, REST, jobs. Licence: GPL-3.0-or-later."""

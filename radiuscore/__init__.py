@@ -1,0 +1,1 @@
+"""A RADIUS server that many ISPs share, as a library."""

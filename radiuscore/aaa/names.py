@@ -1,0 +1,58 @@
+"""How names are compared and stored: one function per question, used by every part that asks it."""
+
+import re
+from typing import Final
+from unicodedata import normalize
+
+_MAC: Final = re.compile(r"(?:1:)?([0-9a-f]{1,2})([:.-]?)(?:[0-9a-f]{1,2}\2){4}[0-9a-f]{1,2}", re.IGNORECASE)
+_CISCO_MAC: Final = re.compile(r"[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}", re.IGNORECASE)
+_BARE_MAC: Final = re.compile(r"[0-9a-f]{12}", re.IGNORECASE)
+
+
+def username_key(username: str) -> str:
+    """Return the form in which usernames are unique per ISP and looked up.
+
+    NFC and case folding, so that ``Abcd`` and ``abcd`` are one customer; a MAC address, however its
+    octets are separated, becomes ``aa:bb:cc:dd:ee:ff``. Nothing is stripped: ``user\\0`` is not ``user``.
+    """
+    mac = parse_mac(username)
+    if mac is not None:
+        return format_mac(mac)
+    return username.lower() if username.isascii() else normalize("NFC", normalize("NFC", username).casefold())
+
+
+def parse_mac(text: str) -> bytes | None:
+    """Return the 6 octets of a MAC address, or ``None`` if the text is not one.
+
+    Reads ``AA:BB:..``, ``AA-BB-..``, ``aabb.ccdd.eeff``, twelve bare hex digits, and RouterOS's DHCP client
+    id ``1:0:e1:c:38:c8:f8`` (hardware type 1, octets without leading zeros).
+    """
+    if _BARE_MAC.fullmatch(text):
+        return bytes.fromhex(text)
+    if _CISCO_MAC.fullmatch(text):
+        return bytes.fromhex(text.replace(".", ""))
+    match = _MAC.fullmatch(text)
+    if match is None or match[2] not in (":", "-"):
+        return None
+    octets = text.split(match[2])
+    return bytes(int(octet, 16) for octet in octets[-6:])
+
+
+def format_mac(mac: bytes) -> str:
+    """Return 6 octets as ``aa:bb:cc:dd:ee:ff``."""
+    return mac.hex(":")
+
+
+def text_of(octets: bytes) -> str:
+    """Return octets as text that PostgreSQL can store and that loses nothing.
+
+    Valid UTF-8 without NUL or backslash is itself; otherwise a backslash becomes two, NUL and every octet
+    that is not UTF-8 become ``\\xNN``. Two different values never give the same text.
+    """
+    try:
+        text = octets.decode()
+    except UnicodeDecodeError:
+        return octets.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace").replace("\0", "\\x00")
+    if "\0" in text or "\\" in text:
+        return text.replace("\\", "\\\\").replace("\0", "\\x00")
+    return text

@@ -1,0 +1,1 @@
+"""Sockets, tasks, processes: where the engine meets the store and the network."""

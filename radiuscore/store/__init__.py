@@ -1,0 +1,1 @@
+"""The only SQL of radiuscore, and where secrets are sealed."""
