@@ -1,0 +1,173 @@
+"""What an Access-Accept carries: encoded once per record, so that a login only joins octets.
+
+A reply has four parts, because a customer's own value replaces the plan's of the same part: the speed, the address
+list, the address, and the rest. What varies with the moment (Session-Timeout) or the customer (the jittered interim
+interval) is appended by the two functions at the end.
+"""
+
+from struct import Struct
+from typing import Final, NamedTuple
+
+from radiuscore.aaa.records import CustomerExtras, CustomerId, RateLimit, ServicePlan
+from radiuscore.wire.attributes import Attribute, VendorAttribute
+from radiuscore.wire.mikrotik import (
+    MIKROTIK_ADDRESS_LIST,
+    MIKROTIK_DELEGATED_IPV6_POOL,
+    MIKROTIK_GROUP,
+    MIKROTIK_RATE_LIMIT,
+)
+from radiuscore.wire.packet import Pair, encode_attributes
+from radiuscore.wire.rfc import (
+    DELEGATED_IPV6_PREFIX,
+    FRAMED_IP_ADDRESS,
+    FRAMED_IPV6_POOL,
+    FRAMED_IPV6_PREFIX,
+    FRAMED_POOL,
+    FRAMED_ROUTE,
+    IDLE_TIMEOUT,
+)
+
+MINIMUM_INTERIM_S: Final = 60
+_JITTER_STEPS: Final = 1024
+_INTEGER_ATTRIBUTE: Final = Struct("!BBI")
+_SESSION_TIMEOUT: Final = 27
+_ACCT_INTERIM_INTERVAL: Final = 85
+
+
+class ReplyParts(NamedTuple):
+    """The encoded attributes of one record, in the order they are sent. An empty part leaves the other record's."""
+
+    rate: bytes = b""
+    address_list: bytes = b""
+    address: bytes = b""
+    rest: bytes = b""
+
+    def over(self, base: "ReplyParts") -> bytes:
+        """Return these parts joined with those of ``base`` that they do not replace."""
+        return b"".join(
+            (
+                self.rate or base.rate,
+                self.address_list or base.address_list,
+                self.address or base.address,
+                base.rest,
+                self.rest,
+            )
+        )
+
+
+class PlanReply(NamedTuple):
+    """A plan with its reply in each of the states a customer can be in."""
+
+    plan: ServicePlan
+    normal: ReplyParts
+    throttled: ReplyParts
+    walled: ReplyParts
+    normal_octets: bytes
+
+
+def plan_reply(plan: ServicePlan) -> PlanReply:
+    """Encode a plan's attributes for customers in good standing, throttled ones, and those in the walled garden."""
+    normal = ReplyParts(
+        rate=_rate(plan.rate_limit),
+        address_list=_text(MIKROTIK_ADDRESS_LIST, plan.address_list),
+        address=_text(FRAMED_POOL, plan.framed_pool),
+        rest=b"".join(
+            (
+                encode_attributes([IDLE_TIMEOUT(plan.idle_timeout_s)]) if plan.idle_timeout_s else b"",
+                _text(MIKROTIK_GROUP, plan.mikrotik_group),
+                _text(FRAMED_IPV6_POOL, plan.framed_ipv6_pool),
+                _text(MIKROTIK_DELEGATED_IPV6_POOL, plan.delegated_ipv6_pool),
+            )
+        ),
+    )
+    walled = normal._replace(
+        rate=_rate(plan.walled_garden_rate_limit) or normal.rate,
+        address_list=_text(MIKROTIK_ADDRESS_LIST, plan.walled_garden_address_list) or normal.address_list,
+        address=_text(FRAMED_POOL, plan.walled_garden_pool) or normal.address,
+    )
+    throttled = normal._replace(rate=_rate(plan.throttle_rate_limit) or normal.rate)
+    return PlanReply(plan, normal, throttled, walled, ReplyParts().over(normal))
+
+
+def customer_reply(extras: CustomerExtras) -> ReplyParts:
+    """Encode a customer's own attributes. A fixed address replaces the plan's pool, as RouterOS would read it."""
+    rest: list[Pair] = [FRAMED_ROUTE(route) for route in extras.framed_routes]
+    if extras.framed_ipv6_prefix is not None:
+        rest.append(FRAMED_IPV6_PREFIX(extras.framed_ipv6_prefix))
+    if extras.delegated_ipv6_prefix is not None:
+        rest.append(DELEGATED_IPV6_PREFIX(extras.delegated_ipv6_prefix))
+    address = extras.framed_ip_address
+    return ReplyParts(
+        rate=_rate(extras.rate_limit),
+        address_list=_text(MIKROTIK_ADDRESS_LIST, extras.address_list),
+        address=encode_attributes([FRAMED_IP_ADDRESS(address)]) if address is not None else b"",
+        rest=encode_attributes(rest),
+    )
+
+
+def rate_limit_text(limit: RateLimit) -> str:
+    """Return a Mikrotik-Rate-Limit: the router's view, so upload (its rx) comes first; '' where nothing is limited.
+
+    ``rx/tx burst-rx/tx threshold-rx/tx time/time priority min-rx/tx``; a part that is not needed is left out only at
+    the end, so a priority without burst is written ``rx/tx 0/0 0/0 0/0 5``. (RouterOS manual, RADIUS, Rate-Limit)
+    """
+    if limit.raw is not None:
+        return limit.raw
+    burst = bool(limit.burst_upload_bps or limit.burst_download_bps)
+    parts = [
+        (_pair(limit.upload_bps, limit.download_bps), True),
+        (_pair(limit.burst_upload_bps, limit.burst_download_bps), burst),
+        (_threshold(limit) if burst else "0/0", burst),
+        (f"{limit.burst_time_s}/{limit.burst_time_s}", bool(limit.burst_time_s)),
+        (str(limit.priority or 8), bool(limit.priority)),
+        (_pair(limit.min_upload_bps, limit.min_download_bps), bool(limit.min_upload_bps or limit.min_download_bps)),
+    ]
+    while parts and not parts[-1][1]:
+        parts.pop()
+    text = " ".join(part for part, _ in parts)
+    return "" if text == "0/0" else text
+
+
+def interim_interval(interval_s: int, customer_id: CustomerId) -> int:
+    """Return the interval one customer is told: the plan's, up to 10 % less or more, always the same for him.
+
+    So a thousand customers who came back together do not report together. Never under 60 s (RFC 2869 §2.1).
+    """
+    step = customer_id * 2654435761 % _JITTER_STEPS - _JITTER_STEPS // 2
+    return max(MINIMUM_INTERIM_S, interval_s + interval_s * step // (5 * _JITTER_STEPS))
+
+
+def interim_attribute(interval_s: int, customer_id: CustomerId) -> bytes:
+    """Return Acct-Interim-Interval, jittered, encoded."""
+    return _INTEGER_ATTRIBUTE.pack(_ACCT_INTERIM_INTERVAL, 6, interim_interval(interval_s, customer_id))
+
+
+def session_timeout_attribute(seconds: int) -> bytes:
+    """Return Session-Timeout, encoded; at least one second, because 0 would mean none."""
+    return _INTEGER_ATTRIBUTE.pack(_SESSION_TIMEOUT, 6, min(max(seconds, 1), 0xFFFFFFFF))
+
+
+def _rate(limit: RateLimit | None) -> bytes:
+    return _text(MIKROTIK_RATE_LIMIT, rate_limit_text(limit)) if limit is not None else b""
+
+
+def _text(attribute: Attribute[str] | VendorAttribute[str], value: str | None) -> bytes:
+    return encode_attributes([attribute(value)]) if value else b""
+
+
+def _threshold(limit: RateLimit) -> str:
+    """Without a threshold RouterOS takes the rate; it is written out so that what follows stands in its place."""
+    return _pair(
+        limit.burst_threshold_upload_bps or limit.upload_bps, limit.burst_threshold_download_bps or limit.download_bps
+    )
+
+
+def _pair(rx: int, tx: int) -> str:
+    return f"{_bps(rx)}/{_bps(tx)}"
+
+
+def _bps(rate: int) -> str:
+    for unit, letter in ((1_000_000, "M"), (1000, "k")):
+        if rate and rate % unit == 0:
+            return f"{rate // unit}{letter}"
+    return str(rate)
