@@ -1,0 +1,138 @@
+"""The ISP server's two handlers: the replica behind the engine. No SQL, no task, no await."""
+
+from collections.abc import Awaitable, Callable
+from os import urandom
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from radiuscore.aaa.access import Standing, decide_access
+from radiuscore.aaa.accounting import AccountingEvent
+from radiuscore.aaa.authlog import AuthLogRow
+from radiuscore.aaa.decisions import Accept, Reject, RejectReason
+from radiuscore.aaa.records import CustomerId
+from radiuscore.aaa.reply import (
+    PlanReply,
+    ReplyParts,
+    interim_attribute,
+    interim_interval,
+    session_timeout_attribute,
+)
+from radiuscore.aaa.requests import AccessRequest
+from radiuscore.state.replica import CustomerEntry, Replica
+
+_CLASS_HEADER: Final = b"\x19\x12"
+_NO_PARTS: Final = ReplyParts()
+
+Random: TypeAlias = Callable[[int], bytes]
+
+
+class Login(NamedTuple):
+    """One decided Access-Request, for the auth log. The row is made when it is written, not when it is answered."""
+
+    request: AccessRequest
+    customer_id: CustomerId | None
+    reason: str
+    session_uuid: bytes | None
+
+    def row(self) -> AuthLogRow:
+        request = self.request
+        return AuthLogRow(
+            at=request.now,
+            isp_id=request.nas.isp_id,
+            nas_id=request.nas.id,
+            customer_id=self.customer_id,
+            username=request.username,
+            outcome="reject" if self.session_uuid is None else "accept",
+            reason=self.reason,
+            method=request.credential.method,
+            calling_station_id=request.calling_station_id,
+            called_station_id=request.called_station_id,
+            acct_session_id=request.acct_session_id,
+            nas_port_id=request.nas_port_id,
+            framed_ip_address=request.framed_ip_address,
+            session_uuid=self.session_uuid,
+        )
+
+
+class ReplicaPolicy:
+    """Answers from memory whether an ISP's customer may go online, and completes what a NAS reports of him.
+
+    ``log`` takes each decided login and must not block; ``record`` makes an accounting event durable.
+    """
+
+    __slots__ = ("_log", "_random", "_record", "_replica")
+
+    def __init__(
+        self,
+        replica: Replica,
+        log: Callable[[Login], None],
+        record: Callable[[AccountingEvent], Awaitable[Any]],
+        random: Random = urandom,
+    ) -> None:
+        self._replica = replica
+        self._log = log
+        self._record = record
+        self._random = random
+
+    def access(self, request: AccessRequest) -> Accept | Reject:
+        """Decide an Access-Request. Two dict hits, the proof of the password, and a join of ready octets."""
+        isp = self._replica.find_isp(request.nas.isp_id)
+        if isp is None:
+            return self._rejected(request, None, Reject(RejectReason.ISP_SUSPENDED))
+        entry = isp.customers.get(request.username_key)
+        customer = entry.customer if entry is not None else None
+        plan = isp.plans.get(customer.plan_id) if customer is not None and customer.plan_id is not None else None
+        judgement = decide_access(
+            request, isp.isp, customer, plan.plan if plan is not None else None, request.nas.id, request.now
+        )
+        if isinstance(judgement, Reject):
+            return self._rejected(request, customer.id if customer is not None else None, judgement)
+        assert entry is not None
+        assert plan is not None
+        session_uuid = new_session_uuid(request.now, self._random(10))
+        self._log(Login(request, entry.customer.id, "", session_uuid))
+        attributes = _standing_attributes(judgement.standing, entry, plan)
+        if plan.plan.interim_interval_s:
+            attributes += interim_attribute(plan.plan.interim_interval_s, entry.customer.id)
+        if judgement.session_timeout_s is not None:
+            attributes += session_timeout_attribute(judgement.session_timeout_s)
+        return Accept(attributes + _CLASS_HEADER + session_uuid)
+
+    def accounting(self, event: AccountingEvent) -> Awaitable[Any]:
+        """Complete an event with whose session it is and in which zone, and have it made durable."""
+        isp = self._replica.find_isp(event.isp_id)
+        if isp is None:
+            return self._record(event)
+        entry = isp.customers.get(event.username_key)
+        if entry is None:
+            return self._record(event._replace(zone=isp.isp.zone))
+        customer = entry.customer
+        plan = isp.plans.get(customer.plan_id) if customer.plan_id is not None else None
+        interval = plan.plan.interim_interval_s if plan is not None else None
+        return self._record(
+            event._replace(
+                customer_id=customer.id,
+                plan_id=customer.plan_id,
+                interim_interval_s=interim_interval(interval, customer.id) if interval else None,
+                zone=isp.isp.zone,
+            )
+        )
+
+    def _rejected(self, request: AccessRequest, customer_id: CustomerId | None, reject: Reject) -> Reject:
+        self._log(Login(request, customer_id, reject.reason, None))
+        return reject
+
+
+def new_session_uuid(now: float, random: bytes) -> bytes:
+    """Return the 16 octets of a UUID version 7: milliseconds since 1970, then 10 random octets (RFC 9562 §5.7)."""
+    milliseconds = int(now * 1000).to_bytes(6, "big")
+    version = bytes((0x70 | random[0] & 0x0F, random[1], 0x80 | random[2] & 0x3F))
+    return milliseconds + version + random[3:]
+
+
+def _standing_attributes(standing: Standing, entry: CustomerEntry, plan: PlanReply) -> bytes:
+    own = entry.reply
+    if standing is Standing.NORMAL:
+        return plan.normal_octets if own is None else own.over(plan.normal)
+    if standing is Standing.THROTTLED:
+        return (own or _NO_PARTS)._replace(rate=b"").over(plan.throttled)
+    return (own or _NO_PARTS)._replace(rate=b"", address_list=b"").over(plan.walled)

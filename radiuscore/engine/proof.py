@@ -1,0 +1,142 @@
+"""Which NAS sent a request: the one of its address whose secret verifies it. Nothing else a packet says counts.
+
+A request that proves nothing (PAP or CHAP without Message-Authenticator), or that verifies for two ISPs, belongs to the
+device that was first to prove it is at that address. Where none did, it is discarded as ambiguous. So nobody mutes a
+neighbour by naming his address, and nobody learns whether two secrets are equal.
+"""
+
+from collections.abc import Callable, Sequence
+from math import inf
+from typing import Final, NamedTuple
+
+from radiuscore.state.nastable import Candidates, NasEntry, NasTable
+from radiuscore.wire.authenticator import is_signed_request, verify_message_authenticator
+from radiuscore.wire.codes import Code
+from radiuscore.wire.errors import Discard
+from radiuscore.wire.packet import Packet
+from radiuscore.wire.secret import SharedSecret
+
+_NAS_IDENTIFIER: Final = 32
+_PROXY_STATE: Final = 33
+_EAP_MESSAGE: Final = 79
+_MESSAGE_AUTHENTICATOR: Final = 80
+
+
+class Proof(NamedTuple):
+    """The device a request belongs to, and the secret to read and answer it with.
+
+    ``signed``: the secret verified the request. ``certain``: and no other ISP's would have.
+    """
+
+    entry: NasEntry
+    secret: SharedSecret
+    signed: bool
+    certain: bool
+
+
+def prove(
+    table: NasTable,
+    address: bytes,
+    candidates: Candidates,
+    datagram: bytes,
+    packet: Packet,
+    first: dict[int, bytes],
+) -> Proof | Discard:
+    """Return which NAS of ``candidates`` sent the request, or why it is discarded."""
+    code = packet.code
+    if code == Code.ACCOUNTING_REQUEST:
+        found = _verified(table, address, candidates, first, lambda secret: is_signed_request(datagram, secret))
+        if found is None:
+            return Discard.BAD_AUTHENTICATOR
+        if (
+            isinstance(found, Proof)
+            and _MESSAGE_AUTHENTICATOR in first
+            and not verify_message_authenticator(datagram, packet, found.secret)
+        ):
+            return Discard.BAD_MESSAGE_AUTHENTICATOR
+        return found
+    if _MESSAGE_AUTHENTICATOR in first:
+        found = _verified(
+            table,
+            address,
+            candidates,
+            first,
+            lambda secret: verify_message_authenticator(datagram, packet, secret),
+        )
+        return Discard.BAD_MESSAGE_AUTHENTICATOR if found is None else found
+    if code != Code.ACCESS_REQUEST or _EAP_MESSAGE in first:
+        return Discard.MISSING_MESSAGE_AUTHENTICATOR
+    return _unsigned(table, address, candidates, first)
+
+
+def _verified(
+    table: NasTable,
+    address: bytes,
+    candidates: Candidates,
+    first: dict[int, bytes],
+    verifies: Callable[[SharedSecret], bool],
+) -> Proof | Discard | None:
+    """Return the device whose secret verifies the request; the secret that did so last is tried first."""
+    sole = candidates.sole
+    if sole is not None:
+        for secret in sole.secrets:
+            if verifies(secret):
+                sole.proved_with(secret)
+                return Proof(sole, secret, True, True)
+        return None
+    for key in candidates.keys:
+        secret, entries = key
+        if verifies(secret):
+            candidates.tried_first(key)
+            return _among_equals(table, address, secret, entries, first)
+    return None
+
+
+def _among_equals(
+    table: NasTable, address: bytes, secret: SharedSecret, entries: Sequence[NasEntry], first: dict[int, bytes]
+) -> Proof | Discard:
+    """Return which of the devices that have the verifying secret is meant."""
+    certain = len({entry.nas.isp_id for entry in entries}) == 1
+    if not certain:
+        leader = entries[0]
+        if table.proved_at(address, leader) == inf:
+            return Discard.AMBIGUOUS_NAS
+        entries = [entry for entry in entries if entry.nas.isp_id == leader.nas.isp_id]
+    entry = _named(entries, first) or entries[0]
+    entry.proved_with(secret)
+    return Proof(entry, secret, True, certain)
+
+
+def _unsigned(table: NasTable, address: bytes, candidates: Candidates, first: dict[int, bytes]) -> Proof | Discard:
+    """Return the device that an Access-Request without Message-Authenticator belongs to, if it may go without."""
+    entry = candidates.sole or _first_to_prove(table, address, candidates, first)
+    if entry is None:
+        return Discard.AMBIGUOUS_NAS
+    if entry.must_sign:
+        return Discard.MISSING_MESSAGE_AUTHENTICATOR
+    if _PROXY_STATE in first and entry.nas.limit_proxy_state:
+        return Discard.PROXY_STATE_UNSIGNED
+    return Proof(entry, entry.secrets[0], False, candidates.one_isp)
+
+
+def _first_to_prove(
+    table: NasTable, address: bytes, candidates: Candidates, first: dict[int, bytes]
+) -> NasEntry | None:
+    """Return the device an unproved request goes to; inside one ISP its NAS-Identifier may tell."""
+    leader = candidates.entries[0]
+    same_isp = [entry for entry in candidates.entries if entry.nas.isp_id == leader.nas.isp_id]
+    if candidates.one_isp:
+        if named := _named(same_isp, first):
+            return named
+        if len(candidates.keys) == 1:
+            return leader
+    if table.proved_at(address, leader) == inf:
+        return None
+    return _named(same_isp, first) or leader
+
+
+def _named(entries: Sequence[NasEntry], first: dict[int, bytes]) -> NasEntry | None:
+    identifier = first.get(_NAS_IDENTIFIER)
+    if identifier is None:
+        return None
+    return next((entry for entry in entries if entry.identifier == identifier), None)
