@@ -1,0 +1,138 @@
+"""Typed attributes: what a number on the wire is called, how its value is coded, and how to read and build it.
+
+A value that does not parse is that one attribute's fault: it counts as absent here and stays in the packet as octets.
+So does an empty value, except where the RFC gives emptiness a meaning.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any, Final, Generic, TypeAlias, TypeVar
+
+from radiuscore.wire.names import NO_NAMES, Names
+from radiuscore.wire.packet import MAX_VALUE_LENGTH, Packet, Pair
+from radiuscore.wire.values import ValueType
+
+T = TypeVar("T")
+
+VENDOR_SPECIFIC: Final = 26
+_VENDOR_ID_LENGTH: Final = 4
+_TYPE_LENGTH: Final = 2
+
+Key: TypeAlias = tuple[int, ...]
+"""Where an attribute lives: ``(27,)``, ``(26, 14988, 8)``, ``(241, 5)``; written 27, 26.14988.8, 241.5."""
+
+
+class TypedAttribute(ABC, Generic[T]):
+    """An attribute of any space: its dictionary name, its data type, and the names of its values if it is enumerated.
+
+    ``hidden`` values are never shown. ``may_be_empty`` says that an empty value means something.
+    """
+
+    __slots__ = ("hidden", "key", "may_be_empty", "name", "names", "value_type")
+
+    def __init__(
+        self,
+        key: Key,
+        name: str,
+        value_type: ValueType[T],
+        *,
+        names: Names = NO_NAMES,
+        hidden: bool = False,
+        may_be_empty: bool = False,
+    ) -> None:
+        self.key: Final = key
+        self.name: Final = name
+        self.value_type: Final = value_type
+        self.names: Final = names
+        self.hidden: Final = hidden
+        self.may_be_empty: Final = may_be_empty
+
+    @abstractmethod
+    def octets(self, packet: Packet) -> Iterator[bytes]:
+        """Return the octets of every value in the packet, parsed or not, in their order."""
+
+    def first(self, packet: Packet) -> T | None:
+        """Return the first value that parses, or ``None``."""
+        return next(self.all(packet), None)
+
+    def all(self, packet: Packet) -> Iterator[T]:
+        """Return every value that parses, in their order."""
+        for octets in self.octets(packet):
+            if not octets and not self.may_be_empty:
+                continue
+            try:
+                yield self.value_type.parse(octets)
+            except ValueError:
+                continue
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {'.'.join(map(str, self.key))} {self.name}>"
+
+    def _build(self, value: T, room: int) -> bytes:
+        octets = self.value_type.build(value)
+        if len(octets) > room:
+            raise ValueError(f"{self.name} is {len(octets)} octets long: at most {room} fit")
+        return octets
+
+
+class Attribute(TypedAttribute[T]):
+    """A standard attribute, such as ``Attribute(27, "Session-Timeout", INTEGER)`` (RFC 2865 §5)."""
+
+    __slots__ = ()
+
+    def __init__(self, number: int, name: str, value_type: ValueType[T], **options: Any) -> None:
+        super().__init__((number,), name, value_type, **options)
+
+    @property
+    def type(self) -> int:
+        return self.key[0]
+
+    def octets(self, packet: Packet) -> Iterator[bytes]:
+        wanted = self.key[0]
+        return (value for kind, value in packet.attributes if kind == wanted)
+
+    def __call__(self, value: T) -> Pair:
+        """Build the attribute. Raises `ValueError`, which names it, for a value that does not fit."""
+        return self.key[0], self._build(value, MAX_VALUE_LENGTH)
+
+
+class VendorAttribute(TypedAttribute[T]):
+    """A vendor's attribute in the format RFC 2865 §5.26 suggests: type and length of one octet each."""
+
+    __slots__ = ("_header",)
+
+    def __init__(self, vendor: int, number: int, name: str, value_type: ValueType[T], **options: Any) -> None:
+        super().__init__((VENDOR_SPECIFIC, vendor, number), name, value_type, **options)
+        self._header: Final = vendor.to_bytes(_VENDOR_ID_LENGTH, "big")
+
+    @property
+    def vendor(self) -> int:
+        return self.key[1]
+
+    @property
+    def type(self) -> int:
+        return self.key[2]
+
+    def octets(self, packet: Packet) -> Iterator[bytes]:
+        wanted = self.key[2]
+        for kind, value in packet.attributes:
+            if kind == VENDOR_SPECIFIC and value.startswith(self._header):
+                yield from (octets for kind, octets in split_vendor(value) if kind == wanted)
+
+    def __call__(self, value: T) -> Pair:
+        """Build the attribute. Raises `ValueError`, which names it, for a value that does not fit."""
+        octets = self._build(value, MAX_VALUE_LENGTH - _VENDOR_ID_LENGTH - _TYPE_LENGTH)
+        return VENDOR_SPECIFIC, self._header + bytes((self.key[2], len(octets) + _TYPE_LENGTH)) + octets
+
+
+def split_vendor(value: bytes) -> list[Pair]:
+    """Return the sub-attributes of a Vendor-Specific value; none where they do not fill it exactly."""
+    pairs: list[Pair] = []
+    offset = _VENDOR_ID_LENGTH
+    while offset + _TYPE_LENGTH <= len(value):
+        end = offset + value[offset + 1]
+        if not offset + _TYPE_LENGTH <= end <= len(value):
+            return []
+        pairs.append((value[offset], value[offset + _TYPE_LENGTH : end]))
+        offset = end
+    return pairs if offset == len(value) else []
