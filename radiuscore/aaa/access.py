@@ -127,15 +127,21 @@ def login_seconds_left(plan: ServicePlan, isp: Isp, now: float) -> int:
 def _grant(
     customer: Customer, extras: CustomerExtras, plan: ServicePlan, open_for_s: int | None, now: float
 ) -> Judgement:
-    limits = [open_for_s, plan.session_timeout_s]
+    limit = plan.session_timeout_s
     if customer.expires_at is not None:
-        limits.append(int(customer.expires_at - now) + 1)
+        limit = _shorter(limit, int(customer.expires_at - now) + 1)
+    if open_for_s is not None:
+        limit = _shorter(limit, open_for_s)
     standing = Standing.NORMAL
     if extras.quota_state is not None and (extras.quota_until is None or now < extras.quota_until):
         if extras.quota_state is QuotaAction.BLOCK:
             return _reject(RejectReason.QUOTA_EXHAUSTED)
         standing = Standing.THROTTLED if extras.quota_state is QuotaAction.THROTTLE else Standing.WALLED_GARDEN
-    return Grant(standing, min((limit for limit in limits if limit), default=None))
+    return Grant(standing, limit)
+
+
+def _shorter(limit: int | None, other: int) -> int:
+    return other if limit is None else min(limit, other)
 
 
 def _unpaid_or_expired(plan: ServicePlan, reason: RejectReason) -> Judgement:

@@ -34,7 +34,7 @@ class Accept:
 
     def __init__(self, *attributes: Pair | bytes) -> None:
         self.attributes: Final = b"".join(
-            part if isinstance(part, bytes) else encode_attributes((part,)) for part in attributes
+            [part if isinstance(part, bytes) else encode_attributes((part,)) for part in attributes]
         )
 
     def __repr__(self) -> str:
