@@ -6,13 +6,11 @@ So does an empty value, except where the RFC gives emptiness a meaning.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Final, Generic, TypeAlias, TypedDict, Unpack
 
 from radiuscore.wire.names import NO_NAMES, Names
 from radiuscore.wire.packet import MAX_VALUE_LENGTH, Packet, Pair
-from radiuscore.wire.values import ValueType
-
-T = TypeVar("T")
+from radiuscore.wire.values import T, ValueType
 
 VENDOR_SPECIFIC: Final = 26
 _VENDOR_ID_LENGTH: Final = 4
@@ -22,34 +20,38 @@ Key: TypeAlias = tuple[int, ...]
 """Where an attribute lives: ``(27,)``, ``(26, 14988, 8)``, ``(241, 5)``; written 27, 26.14988.8, 241.5."""
 
 
-class TypedAttribute(ABC, Generic[T]):
-    """An attribute of any space: its dictionary name, its data type, and the names of its values if it is enumerated.
+class Options(TypedDict, total=False):
+    """What is said of an attribute only where it is so.
 
-    ``hidden`` values are never shown. ``may_be_empty`` says that an empty value means something.
+    ``names`` are those of an enumerated attribute's values, ``hidden`` values are never shown, and ``may_be_empty``
+    says that an empty value means something.
     """
+
+    names: Names
+    hidden: bool
+    may_be_empty: bool
+
+
+class TypedAttribute(ABC, Generic[T]):
+    """An attribute of any space: its number, its name in dictionaries, and how its value is coded."""
 
     __slots__ = ("hidden", "key", "may_be_empty", "name", "names", "value_type")
 
-    def __init__(
-        self,
-        key: Key,
-        name: str,
-        value_type: ValueType[T],
-        *,
-        names: Names = NO_NAMES,
-        hidden: bool = False,
-        may_be_empty: bool = False,
-    ) -> None:
+    def __init__(self, key: Key, name: str, value_type: ValueType[T], **options: Unpack[Options]) -> None:
         self.key: Final = key
         self.name: Final = name
         self.value_type: Final = value_type
-        self.names: Final = names
-        self.hidden: Final = hidden
-        self.may_be_empty: Final = may_be_empty
+        self.names: Final = options.get("names", NO_NAMES)
+        self.hidden: Final = options.get("hidden", False)
+        self.may_be_empty: Final = options.get("may_be_empty", False)
 
     @abstractmethod
     def octets(self, packet: Packet) -> Iterator[bytes]:
         """Return the octets of every value in the packet, parsed or not, in their order."""
+
+    @abstractmethod
+    def __call__(self, value: T) -> Pair:
+        """Build the attribute. Raises `ValueError`, which names it, for a value that does not fit."""
 
     def first(self, packet: Packet) -> T | None:
         """Return the first value that parses, or ``None``."""
@@ -58,18 +60,27 @@ class TypedAttribute(ABC, Generic[T]):
     def all(self, packet: Packet) -> Iterator[T]:
         """Return every value that parses, in their order."""
         for octets in self.octets(packet):
-            if not octets and not self.may_be_empty:
-                continue
-            try:
-                yield self.value_type.parse(octets)
-            except ValueError:
-                continue
+            value = self.parse(octets)
+            if value is not None:
+                yield value
+
+    def parse(self, octets: bytes) -> T | None:
+        """Return the value that these octets are, or ``None`` where they are none."""
+        if not octets and not self.may_be_empty:
+            return None
+        try:
+            return self.value_type.parse(octets)
+        except ValueError:
+            return None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {'.'.join(map(str, self.key))} {self.name}>"
 
     def _build(self, value: T, room: int) -> bytes:
-        octets = self.value_type.build(value)
+        try:
+            octets = self.value_type.build(value)
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from error
         if len(octets) > room:
             raise ValueError(f"{self.name} is {len(octets)} octets long: at most {room} fit")
         return octets
@@ -80,7 +91,7 @@ class Attribute(TypedAttribute[T]):
 
     __slots__ = ()
 
-    def __init__(self, number: int, name: str, value_type: ValueType[T], **options: Any) -> None:
+    def __init__(self, number: int, name: str, value_type: ValueType[T], **options: Unpack[Options]) -> None:
         super().__init__((number,), name, value_type, **options)
 
     @property
@@ -92,7 +103,6 @@ class Attribute(TypedAttribute[T]):
         return (value for kind, value in packet.attributes if kind == wanted)
 
     def __call__(self, value: T) -> Pair:
-        """Build the attribute. Raises `ValueError`, which names it, for a value that does not fit."""
         return self.key[0], self._build(value, MAX_VALUE_LENGTH)
 
 
@@ -101,7 +111,9 @@ class VendorAttribute(TypedAttribute[T]):
 
     __slots__ = ("_header",)
 
-    def __init__(self, vendor: int, number: int, name: str, value_type: ValueType[T], **options: Any) -> None:
+    def __init__(
+        self, vendor: int, number: int, name: str, value_type: ValueType[T], **options: Unpack[Options]
+    ) -> None:
         super().__init__((VENDOR_SPECIFIC, vendor, number), name, value_type, **options)
         self._header: Final = vendor.to_bytes(_VENDOR_ID_LENGTH, "big")
 
@@ -120,7 +132,6 @@ class VendorAttribute(TypedAttribute[T]):
                 yield from (octets for kind, octets in split_vendor(value) if kind == wanted)
 
     def __call__(self, value: T) -> Pair:
-        """Build the attribute. Raises `ValueError`, which names it, for a value that does not fit."""
         octets = self._build(value, MAX_VALUE_LENGTH - _VENDOR_ID_LENGTH - _TYPE_LENGTH)
         return VENDOR_SPECIFIC, self._header + bytes((self.key[2], len(octets) + _TYPE_LENGTH)) + octets
 

@@ -1,4 +1,4 @@
-"""Microsoft's attributes, vendor 311, one line each (RFC 2548; from 34 on MS-RNAP).
+"""Microsoft's attributes, vendor 311, one line each (RFC 2548; from 34 on what Windows added).
 
 What proves or hides a password is never shown. Keys travel encrypted: `mppe` builds them.
 """

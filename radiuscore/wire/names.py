@@ -1,4 +1,4 @@
-"""What people call the values of enumerated attributes: the words of the FreeRADIUS dictionaries, one table each."""
+"""What people call packet codes and the values of enumerated attributes, in the words of FreeRADIUS."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -19,6 +19,11 @@ def _listed(words: str) -> Names:
     return MappingProxyType({int(number): word for number, word in zip(tokens[::2], tokens[1::2], strict=True)})
 
 
+# RFC 2865 §3, RFC 2866 §3, RFC 5176 §2.3, RFC 5997 §3, RFC 7930 §4
+CODES: Final = _listed("""
+    1 Access-Request  2 Access-Accept  3 Access-Reject  4 Accounting-Request  5 Accounting-Response
+    11 Access-Challenge  12 Status-Server  40 Disconnect-Request  41 Disconnect-ACK  42 Disconnect-NAK
+    43 CoA-Request  44 CoA-ACK  45 CoA-NAK  52 Protocol-Error""")
 # RFC 2865 §5.6, RFC 5176 §3.1
 SERVICE_TYPES: Final = _listed("""
     1 Login-User  2 Framed-User  3 Callback-Login-User  4 Callback-Framed-User  5 Outbound-User
@@ -36,7 +41,7 @@ NAS_PORT_TYPES: Final = _numbered("""
     Async Sync ISDN ISDN-V120 ISDN-V110 Virtual PIAFS HDLC-Clear-Channel X.25 X.75 G.3-Fax SDSL ADSL-CAP ADSL-DMT
     IDSL Ethernet xDSL Cable Wireless-Other Wireless-802.11 Token-Ring FDDI Wireless-CDMA2000 Wireless-UMTS
     Wireless-1X-EV IAPP FTTP Wireless-802.16 Wireless-802.20 Wireless-802.22 PPPoA PPPoEoA PPPoEoE PPPoEoVLAN
-    PPPoEoQinQ""", 0)  # fmt: skip
+    PPPoEoQinQ xPON Wireless-XGP""", 0)  # fmt: skip
 # RFC 2866 §5.1, §5.6, §5.10, RFC 2867 §3, RFC 3580 §2.4
 ACCT_STATUS_TYPES: Final = _listed("""
     1 Start  2 Stop  3 Interim-Update  7 Accounting-On  8 Accounting-Off  9 Tunnel-Start  10 Tunnel-Stop

@@ -28,15 +28,16 @@ def _parse_octets(octets: bytes) -> bytes:
     return octets
 
 
-def _unsigned(name: str, width: int) -> ValueType[int]:
+def _integer(name: str, width: int, *, signed: bool = False) -> ValueType[int]:
     def parse(octets: bytes) -> int:
         _check_length(octets, width)
-        return int.from_bytes(octets, "big")
+        return int.from_bytes(octets, "big", signed=signed)
 
     def build(value: int) -> bytes:
-        if not 0 <= value < 1 << 8 * width:
-            raise ValueError(f"{value} does not fit into {width} octets")
-        return value.to_bytes(width, "big")
+        try:
+            return value.to_bytes(width, "big", signed=signed)
+        except OverflowError:
+            raise ValueError(f"{value} does not fit into {width} octets") from None
 
     return ValueType(name, parse, build)
 
@@ -60,10 +61,13 @@ def _build_ipv6(value: IPv6Address | str) -> bytes:
 
 
 def _parse_ipv6_prefix(octets: bytes) -> IPv6Network:
-    """Read a reserved octet, the length in bits, and as many octets of address as are given (RFC 3162 §2.3)."""
+    """Read a reserved octet, the length in bits, and as many octets of address as are given (RFC 3162 §2.3).
+
+    A NAS that leaves bits after the prefix set, which it must not, means the prefix all the same.
+    """
     if not 2 <= len(octets) <= 18:
         raise ValueError("an IPv6 prefix is 2 to 18 octets long")
-    return IPv6Network((octets[2:].ljust(16, b"\0"), octets[1]))
+    return IPv6Network((octets[2:].ljust(16, b"\0"), octets[1]), strict=False)
 
 
 def _build_ipv6_prefix(value: IPv6Network | str) -> bytes:
@@ -74,7 +78,7 @@ def _build_ipv6_prefix(value: IPv6Network | str) -> bytes:
 def _parse_ipv4_prefix(octets: bytes) -> IPv4Network:
     """Read a reserved octet, the length in bits, and the address (RFC 8044 §3.11)."""
     _check_length(octets, 6)
-    return IPv4Network((octets[2:], octets[1] & 0x3F))
+    return IPv4Network((octets[2:], octets[1] & 0x3F), strict=False)
 
 
 def _build_ipv4_prefix(value: IPv4Network | str) -> bytes:
@@ -82,14 +86,12 @@ def _build_ipv4_prefix(value: IPv4Network | str) -> bytes:
     return bytes((0, network.prefixlen)) + network.network_address.packed
 
 
-def _parse_interface_id(octets: bytes) -> bytes:
-    _check_length(octets, 8)
-    return octets
+def _octets_of(name: str, width: int) -> ValueType[bytes]:
+    def check(octets: bytes) -> bytes:
+        _check_length(octets, width)
+        return octets
 
-
-def _build_interface_id(value: bytes) -> bytes:
-    _check_length(value, 8)
-    return value
+    return ValueType(name, check, check)
 
 
 def _check_length(octets: bytes, expected: int) -> None:
@@ -99,13 +101,15 @@ def _check_length(octets: bytes, expected: int) -> None:
 
 TEXT: Final = ValueType("text", _parse_text, str.encode)
 OCTETS: Final = ValueType("string", _parse_octets, bytes)
-INTEGER: Final = _unsigned("integer", 4)
-INTEGER64: Final = _unsigned("integer64", 8)
-SHORT: Final = _unsigned("short", 2)
-BYTE: Final = _unsigned("byte", 1)
-TIME: Final = _unsigned("time", 4)
+INTEGER: Final = _integer("integer", 4)
+INTEGER64: Final = _integer("integer64", 8)
+SHORT: Final = _integer("short", 2)
+BYTE: Final = _integer("byte", 1)
+SIGNED: Final = _integer("signed", 4, signed=True)
+TIME: Final = _integer("time", 4)
 IPV4: Final = ValueType("ipv4addr", _parse_ipv4, _build_ipv4)
 IPV6: Final = ValueType("ipv6addr", _parse_ipv6, _build_ipv6)
-INTERFACE_ID: Final = ValueType("ifid", _parse_interface_id, _build_interface_id)
+INTERFACE_ID: Final = _octets_of("ifid", 8)
+ETHERNET_ADDRESS: Final = _octets_of("ether", 6)
 IPV6_PREFIX: Final = ValueType("ipv6prefix", _parse_ipv6_prefix, _build_ipv6_prefix)
 IPV4_PREFIX: Final = ValueType("ipv4prefix", _parse_ipv4_prefix, _build_ipv4_prefix)
