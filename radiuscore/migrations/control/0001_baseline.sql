@@ -1,0 +1,1 @@
+-- What the first release installed is the control part of schema.sql itself; there is nothing older to bring here.
