@@ -19,14 +19,6 @@ from radiuscore.wire.packet import (
 )
 from radiuscore.wire.secret import SharedSecret, md5
 
-__all__ = [
-    "SharedSecret",
-    "is_signed_request",
-    "message_authenticators",
-    "verify_message_authenticator",
-    "verify_reply",
-]
-
 _COMPUTED_AUTHENTICATOR: Final = frozenset({Code.ACCOUNTING_REQUEST, Code.COA_REQUEST, Code.DISCONNECT_REQUEST})
 
 
@@ -84,11 +76,9 @@ def _is_signed(datagram: bytes, packet: Packet, authenticator: bytes, secret: Sh
     # The same octets inside an earlier value would be found first. The digest over them is then wrong, as it should
     # be: nobody can make a packet that contains its own digest twice.
     value = datagram.find(MESSAGE_AUTHENTICATOR_HEADER + values[0], HEADER_LENGTH, length) + 2
-    expected = secret.hmac_md5(
-        datagram[:4] + authenticator + datagram[HEADER_LENGTH:value] + ZERO_AUTHENTICATOR,
-        datagram[value + AUTHENTICATOR_LENGTH : length],
-    )
-    return compare_digest(expected, values[0])
+    before = datagram[:4] + authenticator + datagram[HEADER_LENGTH:value]
+    after = datagram[value + AUTHENTICATOR_LENGTH : length]
+    return compare_digest(secret.hmac_md5(before + ZERO_AUTHENTICATOR + after), values[0])
 
 
 def _length(datagram: bytes) -> int:

@@ -46,11 +46,10 @@ class SharedSecret:
         self._outer: Final[_Digest] = _builtin_md5(key.translate(_OUTER_PAD))
         self._keyed: Final[_Digest] = _builtin_md5(octets)
 
-    def hmac_md5(self, *parts: bytes) -> bytes:
-        """Return HMAC-MD5 over the parts as if joined, 16 octets (RFC 2104)."""
+    def hmac_md5(self, data: bytes) -> bytes:
+        """Return HMAC-MD5 over ``data``, 16 octets (RFC 2104)."""
         inner = self._inner.copy()
-        for part in parts:
-            inner.update(part)
+        inner.update(data)
         outer = self._outer.copy()
         outer.update(inner.digest())
         return outer.digest()
