@@ -131,4 +131,4 @@ class Port:
     def _note_proof(self, entry: NasEntry, candidates: Candidates, address: bytes, now: Moment) -> None:
         candidates.noted.add(entry)
         if self._nases.proved(address, entry, now) and self._observer is not None:
-            self._observer.device_proved(DeviceProved(entry.nas.isp_id, entry.nas.id, now.epoch))
+            self._observer.device_proved(DeviceProved(entry.nas.isp_id, entry.nas.id, now.epoch, address))
