@@ -25,6 +25,8 @@ _MINUTES_PER_WEEK: Final = 7 * 24 * 60
 _NOBODYS_PASSWORD: Final = b"\0 nobody has this password \0"
 _NO_EXTRAS: Final = CustomerExtras()
 
+_UNPROVED: Final = {"none": RejectReason.NO_CREDENTIALS, "eap": RejectReason.UNSUPPORTED_METHOD}
+
 MESSAGES: Final = {
     RejectReason.ISP_SUSPENDED: "The service is not available.",
     RejectReason.SUSPENDED: "This account is suspended.",
@@ -66,17 +68,13 @@ def decide_access(
     suspended or expired; a name nobody has costs the same work as a wrong password.
     """
     if not request.username_octets:
-        return Reject(RejectReason.BAD_REQUEST)
-    if request.credential.method == "none":
-        return Reject(RejectReason.NO_CREDENTIALS)
-    if request.credential.method == "eap":
-        return Reject(RejectReason.UNSUPPORTED_METHOD)
+        return _reject(RejectReason.BAD_REQUEST)
     if customer is None:
         request.proves(_NOBODYS_PASSWORD)
-        return Reject(RejectReason.UNKNOWN_USER)
+        return _reject(_UNPROVED.get(request.credential.method, RejectReason.UNKNOWN_USER))
     proved = request.proves_mac() if customer.password is None else request.proves(customer.password)
     if not proved:
-        return Reject(RejectReason.BAD_CREDENTIALS)
+        return _reject(_UNPROVED.get(request.credential.method, RejectReason.BAD_CREDENTIALS))
     return judge_account(isp, customer, plan, nas_id, request.calling_mac if customer.extras else None, now)
 
 

@@ -1,8 +1,8 @@
 """What an Access-Accept carries: encoded once per record, so that a login only joins octets.
 
 A reply has four parts, because a customer's own value replaces the plan's of the same part: the speed, the address
-list, the address, and the rest. What varies with the moment (Session-Timeout) or the customer (the jittered interim
-interval) is appended by the two functions at the end.
+list, the address, and the rest. The interim interval, jittered, is picked from the plan's; only Session-Timeout varies
+with the moment.
 """
 
 from struct import Struct
@@ -28,7 +28,7 @@ from radiuscore.wire.rfc import (
 )
 
 MINIMUM_INTERIM_S: Final = 60
-_JITTER_STEPS: Final = 1024
+_JITTER_STEPS: Final = 128
 _INTEGER_ATTRIBUTE: Final = Struct("!BBI")
 _SESSION_TIMEOUT: Final = 27
 _ACCT_INTERIM_INTERVAL: Final = 85
@@ -63,6 +63,11 @@ class PlanReply(NamedTuple):
     throttled: ReplyParts
     walled: ReplyParts
     normal_octets: bytes
+    interim_attributes: tuple[bytes, ...]
+
+    def interim_of(self, customer_id: CustomerId) -> bytes:
+        """Return Acct-Interim-Interval as this customer is told it, encoded; empty where the NAS decides."""
+        return self.interim_attributes[_step(customer_id)] if self.interim_attributes else b""
 
 
 def plan_reply(plan: ServicePlan) -> PlanReply:
@@ -86,7 +91,9 @@ def plan_reply(plan: ServicePlan) -> PlanReply:
         address=_text(FRAMED_POOL, plan.walled_garden_pool) or normal.address,
     )
     throttled = normal._replace(rate=_rate(plan.throttle_rate_limit) or normal.rate)
-    return PlanReply(plan, normal, throttled, walled, ReplyParts().over(normal))
+    return PlanReply(
+        plan, normal, throttled, walled, ReplyParts().over(normal), _interim_attributes(plan.interim_interval_s)
+    )
 
 
 def customer_reply(extras: CustomerExtras) -> ReplyParts:
@@ -133,18 +140,29 @@ def interim_interval(interval_s: int, customer_id: CustomerId) -> int:
 
     So a thousand customers who came back together do not report together. Never under 60 s (RFC 2869 §2.1).
     """
-    step = customer_id * 2654435761 % _JITTER_STEPS - _JITTER_STEPS // 2
-    return max(MINIMUM_INTERIM_S, interval_s + interval_s * step // (5 * _JITTER_STEPS))
-
-
-def interim_attribute(interval_s: int, customer_id: CustomerId) -> bytes:
-    """Return Acct-Interim-Interval, jittered, encoded."""
-    return _INTEGER_ATTRIBUTE.pack(_ACCT_INTERIM_INTERVAL, 6, interim_interval(interval_s, customer_id))
+    return _jittered(interval_s, _step(customer_id))
 
 
 def session_timeout_attribute(seconds: int) -> bytes:
     """Return Session-Timeout, encoded; at least one second, because 0 would mean none."""
     return _INTEGER_ATTRIBUTE.pack(_SESSION_TIMEOUT, 6, min(max(seconds, 1), 0xFFFFFFFF))
+
+
+def _step(customer_id: CustomerId) -> int:
+    """Spread neighbouring ids over the steps (Fibonacci hashing)."""
+    return (customer_id * 2654435761 >> 16) % _JITTER_STEPS
+
+
+def _jittered(interval_s: int, step: int) -> int:
+    return max(MINIMUM_INTERIM_S, interval_s + interval_s * (step - _JITTER_STEPS // 2) // (5 * _JITTER_STEPS))
+
+
+def _interim_attributes(interval_s: int | None) -> tuple[bytes, ...]:
+    if not interval_s:
+        return ()
+    return tuple(
+        _INTEGER_ATTRIBUTE.pack(_ACCT_INTERIM_INTERVAL, 6, _jittered(interval_s, step)) for step in range(_JITTER_STEPS)
+    )
 
 
 def _rate(limit: RateLimit | None) -> bytes:

@@ -12,7 +12,6 @@ from radiuscore.aaa.records import CustomerId
 from radiuscore.aaa.reply import (
     PlanReply,
     ReplyParts,
-    interim_attribute,
     interim_interval,
     session_timeout_attribute,
 )
@@ -20,6 +19,8 @@ from radiuscore.aaa.requests import AccessRequest
 from radiuscore.state.replica import CustomerEntry, Replica
 
 _CLASS_HEADER: Final = b"\x19\x12"
+_UUID_VERSION_7: Final = 0x7 << 76 | 0x2 << 62
+_UUID_FREE: Final = (1 << 128) - 1 ^ (0xF << 76 | 0x3 << 62)
 _NO_PARTS: Final = ReplyParts()
 
 Random: TypeAlias = Callable[[int], bytes]
@@ -90,9 +91,7 @@ class ReplicaPolicy:
         assert plan is not None
         session_uuid = new_session_uuid(request.now, self._random(10))
         self._log(Login(request, entry.customer.id, "", session_uuid))
-        attributes = _standing_attributes(judgement.standing, entry, plan)
-        if plan.plan.interim_interval_s:
-            attributes += interim_attribute(plan.plan.interim_interval_s, entry.customer.id)
+        attributes = _standing_attributes(judgement.standing, entry, plan) + plan.interim_of(entry.customer.id)
         if judgement.session_timeout_s is not None:
             attributes += session_timeout_attribute(judgement.session_timeout_s)
         return Accept(attributes + _CLASS_HEADER + session_uuid)
@@ -124,9 +123,8 @@ class ReplicaPolicy:
 
 def new_session_uuid(now: float, random: bytes) -> bytes:
     """Return the 16 octets of a UUID version 7: milliseconds since 1970, then 10 random octets (RFC 9562 §5.7)."""
-    milliseconds = int(now * 1000).to_bytes(6, "big")
-    version = bytes((0x70 | random[0] & 0x0F, random[1], 0x80 | random[2] & 0x3F))
-    return milliseconds + version + random[3:]
+    value = int(now * 1000) << 80 | int.from_bytes(random, "big")
+    return (value & _UUID_FREE | _UUID_VERSION_7).to_bytes(16, "big")
 
 
 def _standing_attributes(standing: Standing, entry: CustomerEntry, plan: PlanReply) -> bytes:

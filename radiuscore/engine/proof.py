@@ -6,20 +6,23 @@ neighbour by naming his address, and nobody learns whether two secrets are equal
 """
 
 from collections.abc import Callable, Sequence
+from hmac import compare_digest
 from math import inf
 from typing import Final, NamedTuple
 
 from radiuscore.state.nastable import Candidates, NasEntry, NasTable
-from radiuscore.wire.authenticator import is_signed_request, verify_message_authenticator
+from radiuscore.wire.authenticator import authenticated_octets, signed_octets
 from radiuscore.wire.codes import Code
 from radiuscore.wire.errors import Discard
 from radiuscore.wire.packet import Packet
 from radiuscore.wire.secret import SharedSecret
 
-_NAS_IDENTIFIER: Final = 32
-_PROXY_STATE: Final = 33
-_EAP_MESSAGE: Final = 79
-_MESSAGE_AUTHENTICATOR: Final = 80
+ACCESS_REQUEST: Final = int(Code.ACCESS_REQUEST)
+ACCOUNTING_REQUEST: Final = int(Code.ACCOUNTING_REQUEST)
+NAS_IDENTIFIER: Final = 32
+PROXY_STATE: Final = 33
+EAP_MESSAGE: Final = 79
+MESSAGE_AUTHENTICATOR: Final = 80
 
 
 class Proof(NamedTuple):
@@ -43,30 +46,32 @@ def prove(
     first: dict[int, bytes],
 ) -> Proof | Discard:
     """Return which NAS of ``candidates`` sent the request, or why it is discarded."""
-    code = packet.code
-    if code == Code.ACCOUNTING_REQUEST:
-        found = _verified(table, address, candidates, first, lambda secret: is_signed_request(datagram, secret))
-        if found is None:
-            return Discard.BAD_AUTHENTICATOR
-        if (
-            isinstance(found, Proof)
-            and _MESSAGE_AUTHENTICATOR in first
-            and not verify_message_authenticator(datagram, packet, found.secret)
-        ):
+    if packet.code == ACCOUNTING_REQUEST:
+        return _prove_accounting(table, address, candidates, datagram, packet, first)
+    if MESSAGE_AUTHENTICATOR in first:
+        signed = signed_octets(datagram, packet)
+        if signed is None:
             return Discard.BAD_MESSAGE_AUTHENTICATOR
-        return found
-    if _MESSAGE_AUTHENTICATOR in first:
-        found = _verified(
-            table,
-            address,
-            candidates,
-            first,
-            lambda secret: verify_message_authenticator(datagram, packet, secret),
-        )
+        found = _verified(table, address, candidates, first, SharedSecret.hmac_md5, *signed)
         return Discard.BAD_MESSAGE_AUTHENTICATOR if found is None else found
-    if code != Code.ACCESS_REQUEST or _EAP_MESSAGE in first:
+    if packet.code != ACCESS_REQUEST or EAP_MESSAGE in first:
         return Discard.MISSING_MESSAGE_AUTHENTICATOR
     return _unsigned(table, address, candidates, first)
+
+
+def _prove_accounting(
+    table: NasTable, address: bytes, candidates: Candidates, datagram: bytes, packet: Packet, first: dict[int, bytes]
+) -> Proof | Discard:
+    """An Accounting-Request is proved by its authenticator; a Message-Authenticator need not be there, but be right."""
+    message = authenticated_octets(datagram)
+    found = _verified(table, address, candidates, first, SharedSecret.md5_before, message, packet.authenticator)
+    if found is None:
+        return Discard.BAD_AUTHENTICATOR
+    if MESSAGE_AUTHENTICATOR in first and isinstance(found, Proof):
+        signed = signed_octets(datagram, packet)
+        if signed is None or not compare_digest(found.secret.hmac_md5(signed[0]), signed[1]):
+            return Discard.BAD_MESSAGE_AUTHENTICATOR
+    return found
 
 
 def _verified(
@@ -74,21 +79,22 @@ def _verified(
     address: bytes,
     candidates: Candidates,
     first: dict[int, bytes],
-    verifies: Callable[[SharedSecret], bool],
+    digest: Callable[[SharedSecret, bytes], bytes],
+    message: bytes,
+    value: bytes,
 ) -> Proof | Discard | None:
-    """Return the device whose secret verifies the request; the secret that did so last is tried first."""
+    """Return the device whose secret makes ``value`` of ``message``; the secret that did so last is tried first."""
     sole = candidates.sole
     if sole is not None:
         for secret in sole.secrets:
-            if verifies(secret):
+            if compare_digest(digest(secret, message), value):
                 sole.proved_with(secret)
                 return Proof(sole, secret, True, True)
         return None
     for key in candidates.keys:
-        secret, entries = key
-        if verifies(secret):
+        if compare_digest(digest(key[0], message), value):
             candidates.tried_first(key)
-            return _among_equals(table, address, secret, entries, first)
+            return _among_equals(table, address, *key, first)
     return None
 
 
@@ -114,7 +120,7 @@ def _unsigned(table: NasTable, address: bytes, candidates: Candidates, first: di
         return Discard.AMBIGUOUS_NAS
     if entry.must_sign:
         return Discard.MISSING_MESSAGE_AUTHENTICATOR
-    if _PROXY_STATE in first and entry.nas.limit_proxy_state:
+    if PROXY_STATE in first and entry.nas.limit_proxy_state:
         return Discard.PROXY_STATE_UNSIGNED
     return Proof(entry, entry.secrets[0], False, candidates.one_isp)
 
@@ -136,7 +142,7 @@ def _first_to_prove(
 
 
 def _named(entries: Sequence[NasEntry], first: dict[int, bytes]) -> NasEntry | None:
-    identifier = first.get(_NAS_IDENTIFIER)
+    identifier = first.get(NAS_IDENTIFIER)
     if identifier is None:
         return None
     return next((entry for entry in entries if entry.identifier == identifier), None)

@@ -27,11 +27,9 @@ def is_signed_request(datagram: bytes, secret: SharedSecret) -> bool:
 
     For Accounting-Request, CoA-Request and Disconnect-Request (RFC 2866 §3, RFC 5176 §2.3).
     """
-    length = _length(datagram)
-    if length < HEADER_LENGTH:
+    if _length(datagram) < HEADER_LENGTH:
         return False
-    expected = md5(datagram[:4] + ZERO_AUTHENTICATOR + datagram[HEADER_LENGTH:length] + secret.octets)
-    return compare_digest(expected, datagram[4:HEADER_LENGTH])
+    return compare_digest(secret.md5_before(authenticated_octets(datagram)), datagram[4:HEADER_LENGTH])
 
 
 def message_authenticators(packet: Packet) -> list[bytes]:
@@ -45,8 +43,8 @@ def verify_message_authenticator(datagram: bytes, packet: Packet, secret: Shared
     ``packet`` is the decoded ``datagram``. It is computed over the packet with the attribute's value zeroed and, where
     the Request Authenticator is computed itself, that zeroed too (RFC 3579 §3.2, RFC 5176 §3.4).
     """
-    authenticator = ZERO_AUTHENTICATOR if packet.code in _COMPUTED_AUTHENTICATOR else packet.authenticator
-    return _is_signed(datagram, packet, authenticator, secret)
+    signed = signed_octets(datagram, packet)
+    return signed is not None and compare_digest(secret.hmac_md5(signed[0]), signed[1])
 
 
 def verify_reply(reply: bytes, request: bytes, secret: SharedSecret) -> bool:
@@ -68,17 +66,37 @@ def verify_reply(reply: bytes, request: bytes, secret: SharedSecret) -> bool:
     return not message_authenticators(packet) or _is_signed(reply, packet, request_authenticator, secret)
 
 
+def signed_octets(datagram: bytes, packet: Packet) -> tuple[bytes, bytes] | None:
+    """Return what a request's Message-Authenticator is computed over, and its value; ``None`` unless it has just one.
+
+    So that several secrets can be tried on one request: its sender's is the one whose HMAC-MD5 over the first is the
+    second.
+    """
+    computed = packet.code in _COMPUTED_AUTHENTICATOR
+    return _signed_octets(datagram, packet, ZERO_AUTHENTICATOR if computed else packet.authenticator)
+
+
+def authenticated_octets(datagram: bytes) -> bytes:
+    """Return what, with the secret behind it, gives the computed Request Authenticator (RFC 2866 §3, RFC 5176 §2.3)."""
+    return datagram[:4] + ZERO_AUTHENTICATOR + datagram[HEADER_LENGTH : _length(datagram)]
+
+
 def _is_signed(datagram: bytes, packet: Packet, authenticator: bytes, secret: SharedSecret) -> bool:
+    signed = _signed_octets(datagram, packet, authenticator)
+    return signed is not None and compare_digest(secret.hmac_md5(signed[0]), signed[1])
+
+
+def _signed_octets(datagram: bytes, packet: Packet, authenticator: bytes) -> tuple[bytes, bytes] | None:
     values = message_authenticators(packet)
     if len(values) != 1 or len(values[0]) != AUTHENTICATOR_LENGTH:
-        return False
+        return None
     length = _length(datagram)
     # The same octets inside an earlier value would be found first. The digest over them is then wrong, as it should
     # be: nobody can make a packet that contains its own digest twice.
     value = datagram.find(MESSAGE_AUTHENTICATOR_HEADER + values[0], HEADER_LENGTH, length) + 2
     before = datagram[:4] + authenticator + datagram[HEADER_LENGTH:value]
     after = datagram[value + AUTHENTICATOR_LENGTH : length]
-    return compare_digest(secret.hmac_md5(before + ZERO_AUTHENTICATOR + after), values[0])
+    return before + ZERO_AUTHENTICATOR + after, values[0]
 
 
 def _length(datagram: bytes) -> int:

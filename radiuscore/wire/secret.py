@@ -54,6 +54,10 @@ class SharedSecret:
         outer.update(inner.digest())
         return outer.digest()
 
+    def md5_before(self, data: bytes) -> bytes:
+        """Return MD5 over ``data`` followed by the secret, 16 octets: an authenticator (RFC 2865 §3, RFC 2866 §3)."""
+        return md5(data + self.octets)
+
     def keyed_md5(self, data: bytes) -> bytes:
         """Return MD5 over the secret followed by ``data``, 16 octets: the stream that hides values (RFC 2865 §5.2)."""
         digest = self._keyed.copy()
