@@ -27,9 +27,10 @@ class NasEntry:
     """A NAS with what was learned of it since it was loaded.
 
     ``secrets`` has the one that verified its last packet first, so an unsigned packet is read with that.
+    ``address`` is the only one it can be at, where there is only one.
     """
 
-    __slots__ = ("identifier", "nas", "proved_at", "secrets", "signed", "wide")
+    __slots__ = ("address", "identifier", "nas", "proved_at", "secrets", "signed", "wide")
 
     def __init__(self, nas: Nas) -> None:
         self.nas: Final = nas
@@ -38,6 +39,8 @@ class NasEntry:
         self.identifier: Final = nas.nas_identifier.encode() if nas.nas_identifier else None
         self.signed = nas.message_authenticator_seen
         self.proved_at = nas.proved_at
+        only = nas.networks[0] if len(nas.networks) == 1 else None
+        self.address: Final = only.network_address.packed if only and only.num_addresses == 1 else None
         self.wide: Final = any(network.prefixlen < WIDEST_UNSIGNED[network.version] for network in nas.networks)
 
     @property
@@ -116,10 +119,11 @@ class NasTable:
     def proved(self, address: bytes, entry: NasEntry, now: Moment) -> bool:
         """Note that a device proved to be behind an address; tell whether that is worth storing.
 
-        Stored is the first proof of a device, and only of one that names single addresses: a proof at one address
-        of a prefix says nothing of the others, so that is remembered per address and in this process.
+        Stored is the first proof of a device, and only of one that can be at one address only: had it two, it could
+        be proved at its own and take precedence at a neighbour's. The proofs of others are remembered by address, in
+        this process.
         """
-        if self._named_exactly(address, entry):
+        if entry.address == address:
             if entry.proved_at is not None:
                 return False
             entry.proved_at = now.epoch
@@ -133,7 +137,7 @@ class NasTable:
 
     def proved_at(self, address: bytes, entry: NasEntry) -> float:
         """Return when the device first proved to be behind the address; infinity if it never did."""
-        if self._named_exactly(address, entry):
+        if entry.address == address:
             return entry.proved_at if entry.proved_at is not None else inf
         return self._proofs.get((address, entry.nas.isp_id, entry.nas.id), inf)
 
@@ -142,9 +146,6 @@ class NasTable:
 
     def __len__(self) -> int:
         return len(self._entries)
-
-    def _named_exactly(self, address: bytes, entry: NasEntry) -> bool:
-        return ip_network(address) in entry.nas.networks
 
     def _add(self, nas: Nas) -> None:
         key, entry = (nas.isp_id, nas.id), NasEntry(nas)
