@@ -13,6 +13,7 @@ from typing import Final, Protocol, TypeAlias
 
 from radiuscore.engine.counters import Counters
 from radiuscore.engine.exchange import NotDurable, Pending
+from radiuscore.server.faultlog import FaultLog
 from radiuscore.server.histogram import Histogram
 from radiuscore.server.packetinfo import Datagram, DatagramSocket
 from radiuscore.state.moment import Moment
@@ -23,7 +24,6 @@ Handle: TypeAlias = Callable[[bytes, bytes, bytes, Moment], Outcome]
 NoteDiscard: TypeAlias = Callable[[bytes, Discard, float], None]
 
 _log: Final = logging.getLogger(__name__)
-_TRACEBACK_EVERY_S: Final = 1.0  # one packet that trips us can be sent ten thousand times a second
 
 
 class Answers(Protocol):
@@ -57,7 +57,7 @@ class Listener:
         self._in_flight: set[asyncio.Future[object]] = set()
         self._ready: list[Datagram] = []
         self._idle = asyncio.Event()
-        self._next_traceback = 0.0
+        self._faults = FaultLog(_log, "a datagram could not be handled")
 
     def start(self) -> None:
         """Begin to read; what has queued in the kernel is answered first."""
@@ -102,8 +102,10 @@ class Listener:
         for octets, source, local, scope in arrived:
             try:
                 outcome = handle(octets, source, local, now)
-            except Exception:  # noqa: BLE001  # this loop owns the datagram: its neighbours must be answered
-                outcome = self._failed()
+            except Exception as error:  # noqa: BLE001  # this loop owns the datagram: its neighbours must be answered
+                self._faults.write(error)
+                self._port.counters.discards[Discard.INTERNAL_ERROR] += 1
+                outcome = Discard.INTERNAL_ERROR
             if isinstance(outcome, bytes):
                 replies.append((outcome, source, local, scope))
             elif isinstance(outcome, Discard):
@@ -139,12 +141,12 @@ class Listener:
         if isinstance(error, NotDurable):
             return pending.fail()
         if error is not None:
-            self._log_fault("an answer that had to wait failed", error)
+            self._faults.write(error)
             return pending.fail(Discard.INTERNAL_ERROR)
         try:
             return pending.finish(future.result())
         except Exception as fault:  # noqa: BLE001  # as in `_on_readable`
-            self._log_fault("an answer that had to wait could not be made", fault)
+            self._faults.write(fault)
             return pending.fail(Discard.INTERNAL_ERROR)
 
     def _flush(self) -> None:
@@ -152,17 +154,6 @@ class Listener:
         replies, self._ready = self._ready, []
         self.refused += self._socket.send(replies)
         self._idle.set()
-
-    def _failed(self) -> Discard:
-        self._log_fault("a datagram could not be handled", None)
-        self._port.counters.discards[Discard.INTERNAL_ERROR] += 1
-        return Discard.INTERNAL_ERROR
-
-    def _log_fault(self, message: str, error: BaseException | None) -> None:
-        now = monotonic()
-        if now >= self._next_traceback:
-            self._next_traceback = now + _TRACEBACK_EVERY_S
-            _log.error(message, exc_info=error or True)
 
     def _break(self, error: OSError) -> None:
         self.stop_reading()
