@@ -250,7 +250,7 @@ def _encryption_keys(text: str) -> str:
     entries = [entry.strip() for entry in text.split(",")]
     seen: set[str] = set()
     for number, entry in enumerate(entries, 1):  # by number, because a malformed entry may hold a key anywhere
-        match = re.fullmatch(r"([A-Za-z0-9_.-]{1,32}):(.*)", entry)
+        match = re.fullmatch(r"([A-Za-z0-9_-]{1,32}):(.*)", entry)
         if match is None:
             raise ValueError(f"has an entry (number {number}) that is not id:base64")
         if match[1] in seen:
