@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv6Network
 from typing import Final, NamedTuple
 
 from radiuscore.aaa.names import text_of, username_key
-from radiuscore.aaa.records import CustomerId, IspId, Nas, NasId
+from radiuscore.aaa.records import CustomerId, IspId, Nas, NasId, QuotaPeriod
 from radiuscore.wire.codes import AcctStatusType
 
 STORED: Final = frozenset(
@@ -30,7 +30,8 @@ class AccountingEvent(NamedTuple):
     Gigawords added in, swapped already where the device says so; ``None`` where the NAS sent no counter.
     ``received_at`` is the server's clock in seconds since 1970; ``event_timestamp`` is the NAS's and is not believed.
     ``session_uuid`` is the Class of our Accept, 16 octets, when the NAS returned it.
-    ``interim_interval_s`` is how often this session was told to report, ``zone`` the ISP's time zone.
+    ``interim_interval_s`` is how often this session was told to report, ``zone`` the ISP's time zone. The quota's period
+    and its anchor day are the plan's.
     """
 
     isp_id: IspId
@@ -65,6 +66,8 @@ class AccountingEvent(NamedTuple):
     interim_interval_s: int | None = None
     zone: tzinfo = UTC
     local_address: str | None = None
+    quota_period: QuotaPeriod = QuotaPeriod.MONTH
+    quota_anchor_day: int = 1
 
 
 def read_status(first: dict[int, bytes]) -> int | None:

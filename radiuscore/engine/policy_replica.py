@@ -105,14 +105,17 @@ class ReplicaPolicy:
         if entry is None:
             return self._record(event._replace(zone=isp.isp.zone))
         customer = entry.customer
-        plan = isp.plans.get(customer.plan_id) if customer.plan_id is not None else None
-        interval = plan.plan.interim_interval_s if plan is not None else None
+        event = event._replace(customer_id=customer.id, plan_id=customer.plan_id, zone=isp.isp.zone)
+        entry_of_plan = isp.plans.get(customer.plan_id) if customer.plan_id is not None else None
+        if entry_of_plan is None:
+            return self._record(event)
+        plan = entry_of_plan.plan
+        interval = plan.interim_interval_s
         return self._record(
             event._replace(
-                customer_id=customer.id,
-                plan_id=customer.plan_id,
                 interim_interval_s=interim_interval(interval, customer.id) if interval else None,
-                zone=isp.isp.zone,
+                quota_period=plan.quota_period,
+                quota_anchor_day=plan.quota_anchor_day,
             )
         )
 
