@@ -30,8 +30,8 @@ class AccountingEvent(NamedTuple):
     Gigawords added in, swapped already where the device says so; ``None`` where the NAS sent no counter.
     ``received_at`` is the server's clock in seconds since 1970; ``event_timestamp`` is the NAS's and is not believed.
     ``session_uuid`` is the Class of our Accept, 16 octets, when the NAS returned it.
-    ``interim_interval_s`` is how often this session was told to report, ``zone`` the ISP's time zone. The quota's period
-    and its anchor day are the plan's.
+    ``interim_interval_s`` is how often this session was told to report, ``zone`` the ISP's time zone; the quota's
+    period and anchor day are the plan's.
     """
 
     isp_id: IspId
