@@ -70,9 +70,10 @@ class Port:
         self.counters.requests[code] += 1
         if proof.certain and proof.signed:
             self._learn(proof, candidates, address, code, now)
+        # Whoever shares an address with others has identifiers of his own, and so has each address of this machine.
+        key = proof.entry.key + source + local + datagram[:2]
         return self._answer(
-            handler,
-            Exchange(packet, first, proof.entry, proof.secret, proof.signed, source, local, now, source + datagram[:2]),
+            handler, Exchange(packet, first, proof.entry, proof.secret, proof.signed, source, local, now, key)
         )
 
     def note_proof(self, exchange: Exchange) -> None:
@@ -83,7 +84,7 @@ class Port:
 
     def _answer(self, handler: Handler, exchange: Exchange) -> Outcome:
         authenticator = exchange.packet.authenticator
-        known = self._duplicates.find(exchange.key, authenticator)
+        known = self._duplicates.find(exchange.key, authenticator, exchange.now)
         if known is not None:
             if known[1] is None:
                 return self._discard(Discard.DUPLICATE_IN_FLIGHT)
@@ -101,6 +102,8 @@ class Port:
         reply = pending.finish(result)
         if isinstance(reply, Discard):
             return self._abandon(exchange, reply)
+        if self._duplicates.is_replaced(exchange.key, exchange.packet.authenticator):
+            return self._discard(Discard.REPLACED)
         return self._replied(exchange, reply)
 
     def _abandon(self, exchange: Exchange, reason: Discard) -> Discard:

@@ -1,7 +1,8 @@
 """Requests that were seen and what they were answered, so that a retransmission gets the same octets.
 
 Two generations: entries go into the younger one; when that is old or full it becomes the older one, and what was there
-is forgotten. An entry therefore lives at least one lifetime, unless the table overflows. (RFC 5080 §2.2.2)
+is forgotten. An entry therefore lives at least one lifetime, unless the table overflows, and at most three: what comes
+again after that is no retransmission. (RFC 5080 §2.2.2)
 """
 
 from typing import Final, TypeAlias
@@ -15,7 +16,7 @@ _Entry: TypeAlias = tuple[bytes, bytes | None]
 
 
 class DuplicateTable:
-    """Requests of one listening port by (source, code, identifier), with their authenticator and their reply.
+    """Requests of one listening port by whatever tells them apart, with their authenticator and their reply.
 
     The same key with another authenticator is a new request that replaces the old one.
     """
@@ -27,18 +28,27 @@ class DuplicateTable:
         self._older: dict[bytes, _Entry] = {}
         self._turned_at = 0.0
 
-    def find(self, key: bytes, authenticator: bytes) -> _Entry | None:
+    def find(self, key: bytes, authenticator: bytes, now: Moment) -> _Entry | None:
         """Return (authenticator, reply) of this very request; the reply is ``None`` while it is being made."""
+        age = now.monotonic - self._turned_at
+        if age > LIFETIME_S:
+            self._older = self._younger if age <= 2 * LIFETIME_S else {}
+            self._younger = {}
+            self._turned_at = now.monotonic
         entry = self._younger.get(key) or self._older.get(key)
         return entry if entry is not None and entry[0] == authenticator else None
 
     def remember(self, key: bytes, authenticator: bytes, reply: bytes | None, now: Moment) -> None:
         """Keep the reply of a request, or that one is being made."""
-        younger = self._younger
-        if now.monotonic - self._turned_at > LIFETIME_S or len(younger) >= MAX_ENTRIES:
-            self._older, self._younger, self._turned_at = younger, {}, now.monotonic
-            younger = self._younger
-        younger[key] = (authenticator, reply)
+        if len(self._younger) >= MAX_ENTRIES:
+            self._older, self._younger = self._younger, {}
+            self._turned_at = max(self._turned_at, now.monotonic)
+        self._younger[key] = (authenticator, reply)
+
+    def is_replaced(self, key: bytes, authenticator: bytes) -> bool:
+        """Tell whether a newer request has taken the key while the answer to this one was being made."""
+        entry = self._younger.get(key) or self._older.get(key)
+        return entry is not None and entry[0] != authenticator
 
     def forget(self, key: bytes, authenticator: bytes) -> None:
         """Forget a request that was not answered, so that its retransmission is tried afresh."""

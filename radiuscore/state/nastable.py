@@ -27,13 +27,14 @@ class NasEntry:
     """A NAS with what was learned of it since it was loaded.
 
     ``secrets`` has the one that verified its last packet first, so an unsigned packet is read with that.
-    ``address`` is the only one it can be at, where there is only one.
+    ``address`` is the only one it can be at, where there is only one. ``key`` is in octets what no other NAS has.
     """
 
-    __slots__ = ("address", "identifier", "nas", "proved_at", "secrets", "signed", "wide")
+    __slots__ = ("address", "identifier", "key", "nas", "proved_at", "secrets", "signed", "wide")
 
     def __init__(self, nas: Nas) -> None:
         self.nas: Final = nas
+        self.key: Final = f"{nas.isp_id}.{nas.id}.".encode()
         given = [nas.secret] if nas.outgoing_secret in (None, nas.secret) else [nas.secret, nas.outgoing_secret]
         self.secrets = [SharedSecret(secret) for secret in given if secret]
         self.identifier: Final = nas.nas_identifier.encode() if nas.nas_identifier else None

@@ -125,7 +125,8 @@ class DynAuthPort:
     def _reply(self, packet: Packet, source: Address) -> bytes | None:
         """Answer a request; a retransmission gets the same octets and is not carried out again (RFC 5080 §2.2.2)."""
         key = f"{source[0]} {source[1]} {packet.code} {packet.identifier}".encode()
-        known = self._replies.find(key, packet.authenticator)
+        now = Moment(monotonic(), time())
+        known = self._replies.find(key, packet.authenticator, now)
         if known is not None:
             return known[1]
         request = DynAuthRequest(packet, source, find_session(packet, self._sessions.values()))
@@ -133,7 +134,7 @@ class DynAuthPort:
         self.requests.put_nowait(request)
         reply = None if answer is None else self._encode(packet, answer)
         if reply is not None:
-            self._replies.remember(key, packet.authenticator, reply, Moment(monotonic(), time()))
+            self._replies.remember(key, packet.authenticator, reply, now)
         return reply
 
     def _encode(self, packet: Packet, answer: Ack | Nak) -> bytes:

@@ -22,6 +22,7 @@ class Discard(Enum):
     PROXY_STATE_UNSIGNED = "proxy_state_unsigned"
     AMBIGUOUS_NAS = "ambiguous_nas"
     DUPLICATE_IN_FLIGHT = "duplicate_in_flight"
+    REPLACED = "replaced"
     NOT_HANDLED = "not_handled"
     NOT_DURABLE = "not_durable"
     REPLY_TOO_LONG = "reply_too_long"
