@@ -63,8 +63,10 @@ def tagged(inner: ValueType[T]) -> ValueType[Tagged[T]]:
 
 
 def _parse_hidden(octets: bytes) -> Tagged[bytes]:
-    """Read a tag, which is always there, and what `password.reveal_salted` reads (RFC 2868 §3.5)."""
-    return Tagged(octets[1:], octets[0])
+    """Read a tag, always there and ignored over 31, and what `password.reveal_salted` reads (RFC 2868 §3.5)."""
+    if not octets:
+        raise ValueError("there is no tag")
+    return Tagged(octets[1:], octets[0] if octets[0] <= MAX_TAG else 0)
 
 
 def _build_hidden(tagged: Tagged[bytes]) -> bytes:
