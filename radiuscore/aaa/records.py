@@ -110,7 +110,7 @@ class Nas:
     def __post_init__(self) -> None:
         given = self.sources
         many = [given] if isinstance(given, str | IPv4Network | IPv6Network) else given
-        object.__setattr__(self, "sources", tuple(ip_network(source) for source in many))
+        object.__setattr__(self, "sources", tuple(dict.fromkeys(ip_network(source) for source in many)))
 
     @property
     def networks(self) -> tuple[Network, ...]:

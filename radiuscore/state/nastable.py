@@ -7,20 +7,23 @@ a neighbour's prefix by naming it more exactly.)
 """
 
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from itertools import groupby
+from itertools import zip_longest
 from math import inf
-from typing import Final
+from typing import Final, TypeAlias
 
 from radiuscore.aaa.changes import NasChange
-from radiuscore.aaa.records import IspId, MessageAuthenticatorPolicy, Nas, NasId, Network
+from radiuscore.aaa.records import IspId, MessageAuthenticatorPolicy, Nas, NasId
 from radiuscore.state.moment import Moment
+from radiuscore.state.prefixes import PrefixTable
 from radiuscore.wire.secret import SharedSecret
 
 MAX_TRIES: Final = 32
 MAX_ADDRESSES: Final = 65_536
 WIDEST_UNSIGNED: Final = {4: 24, 6: 48}
 """Prefixes shorter than these must sign (and only an admin may enter them)."""
+
+_Key: TypeAlias = tuple[IspId, NasId]
+_SecretKey: TypeAlias = "tuple[SharedSecret, list[NasEntry]]"
 
 
 class NasEntry:
@@ -54,14 +57,15 @@ class NasEntry:
 
     def proved_with(self, secret: SharedSecret) -> None:
         """Put the secret that verified a packet first."""
-        if len(self.secrets) > 1 and self.secrets[0].octets != secret.octets:
+        if len(self.secrets) > 1 and self.secrets[1].octets == secret.octets:
             self.secrets.reverse()
 
 
 class Candidates:
     """The devices that may be behind one address, in the order in which they proved it.
 
-    ``keys`` holds each distinct secret once, with the devices that have it; ``sole`` is the only candidate, if so;
+    ``keys`` holds each distinct secret once, with the devices that have it, and none where no device has one, which is
+    no candidate otherwise; ``sole`` is the only candidate, if so;
     ``noted`` are those whose proof has been noted.
     """
 
@@ -72,50 +76,59 @@ class Candidates:
         self.sole: Final = self.entries[0] if len(self.entries) == 1 else None
         self.noted: Final[set[NasEntry]] = set()
         self.one_isp: Final = len({entry.nas.isp_id for entry in entries}) == 1
-        by_secret: dict[bytes, tuple[SharedSecret, list[NasEntry]]] = {}
-        for entry in self.entries:
-            for secret in entry.secrets:
-                by_secret.setdefault(secret.octets, (secret, []))[1].append(entry)
-        self.keys = list(by_secret.values())[:MAX_TRIES]
+        self.keys = _keys(self.entries)
 
-    def tried_first(self, key: tuple[SharedSecret, list[NasEntry]]) -> None:
+    def tried_first(self, key: _SecretKey) -> None:
         """Try this secret first from now on: it verified the last packet from here."""
         if self.keys[0] is not key:
             self.keys.remove(key)
             self.keys.insert(0, key)
 
 
+def _keys(entries: Sequence[NasEntry]) -> list[_SecretKey]:
+    """Return the secrets to try: of each ISP its next device's in turn, so that none crowds another's out."""
+    by_secret: dict[bytes, _SecretKey] = {}
+    by_isp: dict[IspId, list[NasEntry]] = {}
+    for entry in entries:
+        by_isp.setdefault(entry.nas.isp_id, []).append(entry)
+        for secret in entry.secrets:
+            by_secret.setdefault(secret.octets, (secret, []))[1].append(entry)
+    in_turn = (entry for turn in zip_longest(*by_isp.values()) for entry in turn if entry is not None)
+    chosen = dict.fromkeys(secret.octets for entry in in_turn for secret in entry.secrets)
+    return [by_secret[octets] for octets in chosen][:MAX_TRIES]
+
+
 class NasTable:
     """Every NAS of every ISP by source address. Changed between two datagrams, patched and never half."""
 
-    __slots__ = ("_by_network", "_entries", "_prefix_lengths", "_proofs", "_resolved")
+    __slots__ = ("_entries", "_prefixes", "_proofs", "_resolved")
 
     def __init__(self, nases: Iterable[Nas] = ()) -> None:
-        self._resolved: dict[bytes, Candidates | None] = {}
+        self._entries: dict[_Key, NasEntry] = {}
+        self._resolved: dict[bytes, Candidates] = {}
         self._proofs: dict[tuple[bytes, IspId, NasId], float] = {}
         self.load(nases)
 
     def load(self, nases: Iterable[Nas]) -> None:
         """Replace all devices."""
-        self._entries: dict[tuple[IspId, NasId], NasEntry] = {}
-        self._by_network: dict[Network, dict[tuple[IspId, NasId], NasEntry]] = {}
-        for nas in nases:
-            self._add(nas)
-        self._settle()
+        before, loaded = self._entries, {(nas.isp_id, nas.id): NasEntry(nas) for nas in nases}
+        self._entries = {}
+        self._prefixes: dict[int, PrefixTable[_Key, NasEntry]] = {4: PrefixTable(32), 16: PrefixTable(128)}
+        for key, entry in loaded.items():
+            self._add(key, entry, before.get(key))
+        self._resolved.clear()
 
     def apply(self, change: NasChange) -> None:
         """Make one change."""
-        self._remove(change.isp_id, change.nas_id)
+        key = change.isp_id, change.nas_id
+        before = self._remove(key)
         if change.nas is not None:
-            self._add(change.nas)
-        self._settle()
+            self._add(key, NasEntry(change.nas), before)
+        self._resolved.clear()
 
     def find(self, address: bytes) -> Candidates | None:
         """Return who may be behind an address of 4 or 16 octets; ``None`` if nobody is known there."""
-        try:
-            return self._resolved[address]
-        except KeyError:
-            return self._resolve(address)
+        return self._resolved.get(address) or self._resolve(address)
 
     def proved(self, address: bytes, entry: NasEntry, now: Moment) -> bool:
         """Note that a device proved to be behind an address; tell whether that is worth storing.
@@ -148,41 +161,37 @@ class NasTable:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def _add(self, nas: Nas) -> None:
-        key, entry = (nas.isp_id, nas.id), NasEntry(nas)
+    def _add(self, key: _Key, entry: NasEntry, before: NasEntry | None) -> None:
+        """Add a device; it goes on with the secret it used ``before`` its record was changed."""
+        if before is not None and before.secrets:
+            entry.proved_with(before.secrets[0])
         self._entries[key] = entry
-        for network in nas.networks:
-            self._by_network.setdefault(network, {})[key] = entry
+        for network in entry.nas.networks:
+            self._prefixes[len(network.network_address.packed)].add(network, key, entry)
 
-    def _remove(self, isp_id: IspId, nas_id: NasId) -> None:
-        entry = self._entries.pop((isp_id, nas_id), None)
+    def _remove(self, key: _Key) -> NasEntry | None:
+        entry = self._entries.pop(key, None)
         for network in entry.nas.networks if entry is not None else ():
-            devices = self._by_network[network]
-            del devices[isp_id, nas_id]
-            if not devices:
-                del self._by_network[network]
-
-    def _settle(self) -> None:
-        """Forget what was resolved, and learn which prefix lengths there are, longest first."""
-        self._resolved.clear()
-        lengths = sorted({(network.version, network.prefixlen) for network in self._by_network}, reverse=True)
-        self._prefix_lengths = {v: [n for _, n in group] for v, group in groupby(lengths, key=lambda pair: pair[0])}
+            self._prefixes[len(network.network_address.packed)].remove(network, key)
+        return entry
 
     def _resolve(self, address: bytes) -> Candidates | None:
+        matching = self._matching(address)
+        entries = [entry for entry in matching if entry.secrets] or matching
+        if not entries:
+            return None  # not kept: strangers, who may be forged, must leave nothing behind
         if len(self._resolved) >= MAX_ADDRESSES:
             self._resolved.clear()
-        entries = self._matching(ip_address(address))
         entries.sort(key=lambda entry: (self.proved_at(address, entry), entry.nas.isp_id, entry.nas.id))
-        candidates = self._resolved[address] = Candidates(entries) if entries else None
+        candidates = self._resolved[address] = Candidates(entries)
         return candidates
 
-    def _matching(self, address: IPv4Address | IPv6Address) -> list[NasEntry]:
+    def _matching(self, address: bytes) -> list[NasEntry]:
         """Return of each ISP the devices of its longest prefix that holds the address."""
         found: dict[IspId, list[NasEntry]] = {}
-        for length in self._prefix_lengths.get(address.version, ()):
-            devices = self._by_network.get(ip_network((address, length), strict=False), {})
+        for devices in self._prefixes[len(address)].matching(address):
             of_length: dict[IspId, list[NasEntry]] = {}
             for entry in devices.values():
                 of_length.setdefault(entry.nas.isp_id, []).append(entry)
-            found |= {isp_id: entries for isp_id, entries in of_length.items() if isp_id not in found}
+            found = of_length | found
         return [entry for entries in found.values() for entry in entries]
