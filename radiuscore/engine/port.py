@@ -126,7 +126,7 @@ class Port:
         entry = proof.entry
         if entry not in candidates.noted:
             self._note_proof(entry, candidates, address, now)
-        if not entry.signed and code == Code.ACCESS_REQUEST:
+        if proof.named and not entry.signed and code == Code.ACCESS_REQUEST:
             entry.signed = True
             if self._observer is not None:
                 self._observer.device_signed(DeviceSigned(entry.nas.isp_id, entry.nas.id, now.epoch))

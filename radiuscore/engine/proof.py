@@ -28,13 +28,15 @@ MESSAGE_AUTHENTICATOR: Final = 80
 class Proof(NamedTuple):
     """The device a request belongs to, and the secret to read and answer it with.
 
-    ``signed``: the secret verified the request. ``certain``: and no other ISP's would have.
+    ``signed``: the secret verified the request. ``certain``: and no other ISP's would have. ``named``: nor could it be
+    another device of that ISP, because none has the secret, or because NAS-Identifier tells.
     """
 
     entry: NasEntry
     secret: SharedSecret
     signed: bool
     certain: bool
+    named: bool
 
 
 def prove(
@@ -46,6 +48,8 @@ def prove(
     first: dict[int, bytes],
 ) -> Proof | Discard:
     """Return which NAS of ``candidates`` sent the request, or why it is discarded."""
+    if not candidates.keys:
+        return Discard.NO_SECRET
     if packet.code == ACCOUNTING_REQUEST:
         return _prove_accounting(table, address, candidates, datagram, packet, first)
     if MESSAGE_AUTHENTICATOR in first:
@@ -89,7 +93,7 @@ def _verified(
         for secret in sole.secrets:
             if compare_digest(digest(secret, message), value):
                 sole.proved_with(secret)
-                return Proof(sole, secret, True, True)
+                return Proof(sole, secret, signed=True, certain=True, named=True)
         return None
     for key in candidates.keys:
         if compare_digest(digest(key[0], message), value):
@@ -108,9 +112,10 @@ def _among_equals(
         if table.proved_at(address, leader) == inf:
             return Discard.AMBIGUOUS_NAS
         entries = [entry for entry in entries if entry.nas.isp_id == leader.nas.isp_id]
-    entry = _named(entries, first) or entries[0]
+    named = _named(entries, first)
+    entry = named or entries[0]
     entry.proved_with(secret)
-    return Proof(entry, secret, True, certain)
+    return Proof(entry, secret, signed=True, certain=certain, named=named is not None or len(entries) == 1)
 
 
 def _unsigned(table: NasTable, address: bytes, candidates: Candidates, first: dict[int, bytes]) -> Proof | Discard:
@@ -122,7 +127,7 @@ def _unsigned(table: NasTable, address: bytes, candidates: Candidates, first: di
         return Discard.MISSING_MESSAGE_AUTHENTICATOR
     if PROXY_STATE in first and entry.nas.limit_proxy_state:
         return Discard.PROXY_STATE_UNSIGNED
-    return Proof(entry, entry.secrets[0], False, candidates.one_isp)
+    return Proof(entry, entry.secrets[0], signed=False, certain=candidates.one_isp, named=False)
 
 
 def _first_to_prove(
