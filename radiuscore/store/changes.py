@@ -9,7 +9,7 @@ commits late; a mark at the oldest open transaction stalls behind it.)
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -95,7 +95,7 @@ class _Touched:
 
 async def follow(
     connect: Callable[[], Awaitable[DirectConnection]], keyring: Keyring
-) -> AsyncIterator[Snapshot | Changes]:
+) -> AsyncGenerator[Snapshot | Changes, None]:
     """Yield the whole configuration once, then what changes, at least every two seconds, without end.
 
     ``connect`` makes a connection that is used for this alone (LISTEN needs its own; role ``radiuscore_system``).
