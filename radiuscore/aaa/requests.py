@@ -7,6 +7,7 @@ from typing import Final
 from radiuscore.aaa.credentials import Chap, Credential, MsChapV1, MsChapV2, NoCredential, NtKeys, NtKeysOf, Pap
 from radiuscore.aaa.names import parse_mac, text_of, username_key
 from radiuscore.aaa.records import Nas
+from radiuscore.wire.attributes import split_vendor
 from radiuscore.wire.packet import Packet
 from radiuscore.wire.secret import SharedSecret
 
@@ -23,11 +24,12 @@ EAP_MESSAGE: Final = 79
 NAS_PORT_ID: Final = 87
 
 _MICROSOFT: Final = (311).to_bytes(4, "big")
-_MS_CHAP_RESPONSE: Final = _MICROSOFT + b"\x01\x34"
-_MS_CHAP_CHALLENGE: Final = _MICROSOFT + b"\x0b"
-_MS_CHAP2_RESPONSE: Final = _MICROSOFT + b"\x19\x34"
+_MS_CHAP_RESPONSE: Final = 1
+_MS_CHAP_CHALLENGE: Final = 11
+_MS_CHAP2_RESPONSE: Final = 25
+_MS_CHAP_LENGTH: Final = 50
+_HAS_NT_RESPONSE: Final = 1
 _CHAP_LENGTH: Final = 17
-_VENDOR_HEADER: Final = 6
 
 
 class AccessRequest:
@@ -117,10 +119,10 @@ class AccessRequest:
 def read_credential(
     packet: Packet, first: dict[int, bytes], secrets: Sequence[SharedSecret], keys_of: NtKeysOf
 ) -> Credential:
-    """Return what the request offers as proof; a proof of the wrong shape is none."""
-    if USER_PASSWORD in first:
+    """Return what the request offers as proof; an empty one is absent, and one of the wrong shape proves nothing."""
+    if first.get(USER_PASSWORD):
         return Pap(first[USER_PASSWORD], packet.authenticator, secrets)
-    if CHAP_PASSWORD in first:
+    if first.get(CHAP_PASSWORD):
         if len(first[CHAP_PASSWORD]) != _CHAP_LENGTH:
             return NoCredential("none")
         return Chap(first[CHAP_PASSWORD], first.get(CHAP_CHALLENGE) or packet.authenticator)
@@ -130,18 +132,17 @@ def read_credential(
 
 
 def _read_mschap(packet: Packet, first: dict[int, bytes], keys_of: NtKeysOf) -> Credential:
-    challenge = v1 = v2 = None
+    """Return the MS-CHAP response that fits the challenge; a NAS may put both into one Vendor-Specific attribute."""
+    offered: dict[int, bytes] = {}
     for kind, value in packet.attributes:
-        if kind != VENDOR_SPECIFIC or len(value) < _VENDOR_HEADER:
-            continue
-        if value.startswith(_MS_CHAP_CHALLENGE) and value[5] == len(value) - 4:
-            challenge = value[_VENDOR_HEADER:]
-        elif value.startswith(_MS_CHAP2_RESPONSE) and len(value) == _VENDOR_HEADER + 50:
-            v2 = value[_VENDOR_HEADER:]
-        elif value.startswith(_MS_CHAP_RESPONSE) and len(value) == _VENDOR_HEADER + 50:
-            v1 = value[_VENDOR_HEADER:]
-    if v2 is not None and challenge is not None and len(challenge) == 16:
-        return MsChapV2(v2, challenge, first.get(USER_NAME, b""), keys_of)
-    if v1 is not None and challenge is not None and len(challenge) == 8 and v1[1] & 1:
-        return MsChapV1(v1, challenge, keys_of)
+        if kind == VENDOR_SPECIFIC and value.startswith(_MICROSOFT):
+            for number, octets in split_vendor(value):
+                offered.setdefault(number, octets)
+    challenge = offered.get(_MS_CHAP_CHALLENGE, b"")
+    response = offered.get(_MS_CHAP2_RESPONSE, b"")
+    if len(challenge) == 16 and len(response) == _MS_CHAP_LENGTH:
+        return MsChapV2(response, challenge, first.get(USER_NAME, b""), keys_of)
+    response = offered.get(_MS_CHAP_RESPONSE, b"")
+    if len(challenge) == 8 and len(response) == _MS_CHAP_LENGTH and response[1] & _HAS_NT_RESPONSE:
+        return MsChapV1(response, challenge, keys_of)
     return NoCredential("eap" if EAP_MESSAGE in first else "none")

@@ -73,7 +73,7 @@ def test_an_empty_password_is_never_right(password: bytes) -> None:
         (request((1, b""), (2, bytes(16))), RejectReason.BAD_REQUEST),
         (request((1, b"nemo")), RejectReason.NO_CREDENTIALS),
         (request((1, b"nemo"), (3, bytes(16))), RejectReason.NO_CREDENTIALS),
-        (request((1, b"nemo"), (2, b"")), RejectReason.BAD_CREDENTIALS),
+        (request((1, b"nemo"), (2, b"")), RejectReason.NO_CREDENTIALS),
         (request((1, b"nemo"), (2, bytes(15))), RejectReason.BAD_CREDENTIALS),
         (request((1, b"nemo"), (2, bytes(144))), RejectReason.BAD_CREDENTIALS),
         (request((1, b"nemo"), (79, b"\x02\x01\x00\x09\x01nemo")), RejectReason.UNSUPPORTED_METHOD),
