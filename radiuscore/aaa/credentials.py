@@ -39,23 +39,23 @@ class Credential(Protocol):
 class Pap:
     """User-Password, hidden with a shared secret (RFC 2865 §5.2).
 
-    While a NAS changes its secret, one of two may have hidden it; ``secret`` is the one that did, once that is proved.
+    While a NAS changes its secret, one of two may have hidden it; ``proved`` is the one that did, once that is known.
     """
 
-    __slots__ = ("_authenticator", "_hidden", "_secrets", "secret")
+    __slots__ = ("_authenticator", "_hidden", "_secrets", "proved")
     method = "pap"
 
     def __init__(self, hidden: bytes, authenticator: bytes, secrets: Sequence[SharedSecret]) -> None:
         self._hidden = hidden
         self._authenticator = authenticator
         self._secrets = secrets
-        self.secret = secrets[0]
+        self.proved: SharedSecret | None = None
 
     def proves(self, password: bytes) -> bool:
         for secret in self._secrets:
             revealed = reveal_password(self._hidden, secret, self._authenticator)
             if revealed is not None and compare_digest(revealed, password):
-                self.secret = secret
+                self.proved = secret
                 return True
         return False
 

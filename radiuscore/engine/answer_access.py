@@ -71,17 +71,20 @@ class AccessAnswerer:
                 return reply
             decision = Reject(RejectReason.REPLY_TOO_LONG)
         self._counters.rejects[decision.reason] += 1
-        reply = _encode(_REJECT, exchange, self._reject_attributes(request, decision), exchange.secret)
-        return reply if reply is not None else Discard.REPLY_TOO_LONG
+        for attributes in (self._reject_attributes(request, decision), b""):
+            reply = _encode(_REJECT, exchange, attributes, exchange.secret)
+            if reply is not None:
+                return reply
+        return Discard.REPLY_TOO_LONG
 
     def _secret_of(self, exchange: Exchange, request: AccessRequest) -> SharedSecret:
         """Return the secret to sign the Accept with: of an unsigned request, the one that hid the right password."""
         credential = request.credential
-        if exchange.signed or not isinstance(credential, Pap):
+        if exchange.signed or not isinstance(credential, Pap) or credential.proved is None:
             return exchange.secret
-        exchange.entry.proved_with(credential.secret)
+        exchange.entry.proved_with(credential.proved)
         self._note_proof(exchange)
-        return credential.secret
+        return credential.proved
 
     def _mschap_success(self, request: AccessRequest, secret: SharedSecret) -> bytes:
         """Return what MS-CHAP needs beside the Accept: the server's own proof, and the keys for encryption."""

@@ -71,10 +71,9 @@ class Pending:
 
     def __await__(self) -> Generator[Any, None, bytes | Discard]:
         try:
-            result = yield from self.awaitable.__await__()
+            return self.finish((yield from self.awaitable.__await__()))
         except NotDurable:
             return self.fail()
         except BaseException:
             self.fail(Discard.INTERNAL_ERROR)
             raise
-        return self.finish(result)
