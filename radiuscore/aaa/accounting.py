@@ -30,6 +30,7 @@ class AccountingEvent(NamedTuple):
     Gigawords added in, swapped already where the device says so; ``None`` where the NAS sent no counter.
     ``received_at`` is the server's clock in seconds since 1970; ``event_timestamp`` is the NAS's and is not believed.
     ``session_uuid`` is the Class of our Accept, 16 octets, when the NAS returned it.
+    ``local_address`` is that of this machine which the NAS reports to: it takes CoA from no other.
     ``interim_interval_s`` is how often this session was told to report, ``zone`` the ISP's time zone; the quota's
     period and anchor day are the plan's.
     """
@@ -75,7 +76,9 @@ def read_status(first: dict[int, bytes]) -> int | None:
     return _integer(first, 40)
 
 
-def read_event(first: dict[int, bytes], nas: Nas, status: AcctStatusType, received_at: float) -> AccountingEvent:
+def read_event(
+    first: dict[int, bytes], nas: Nas, status: AcctStatusType, received_at: float, local_address: str | None = None
+) -> AccountingEvent:
     """Return the event that an Accounting-Request reports; ``first`` has the first value of each attribute type.
 
     A value of the wrong size counts as absent: what else the NAS reports is not lost for it. Octets are joined with
@@ -116,6 +119,7 @@ def read_event(first: dict[int, bytes], nas: Nas, status: AcctStatusType, receiv
         nas_port_type=_integer(first, 61),
         service_type=_integer(first, 6),
         event_timestamp=_integer(first, 55),
+        local_address=local_address,
     )
 
 

@@ -5,6 +5,8 @@ again, the NAS could only say the same. One without Acct-Status-Type is not an a
 """
 
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from ipaddress import ip_address
 from typing import Any, Final, TypeAlias
 
 from radiuscore.aaa.accounting import STORED, AccountingEvent, read_event, read_status
@@ -36,8 +38,16 @@ class AccountingAnswerer:
         if status not in STORED:
             self._counters.not_stored += 1
             return acknowledge(exchange)
-        event = read_event(exchange.first, exchange.entry.nas, AcctStatusType(status), exchange.now.epoch)
+        event = read_event(
+            exchange.first, exchange.entry.nas, AcctStatusType(status), exchange.now.epoch, _text_of(exchange.local)
+        )
         return Pending(self._record(event), lambda _: acknowledge(exchange), lambda reason: reason)
+
+
+@lru_cache(maxsize=256)
+def _text_of(address: bytes) -> str | None:
+    """Return one of this machine's addresses as text. There are few, and a text of its own per event would be work."""
+    return str(ip_address(address)) if address else None
 
 
 def acknowledge(exchange: Exchange) -> bytes:
