@@ -52,10 +52,14 @@ def load_dictionary(*paths: str | PathLike[str], base: Registry = STANDARD) -> L
     Skipped are attributes that no packet of ours can hold: numbers over 255, vendors with another format than type
     and length of one octet each, and data types that pyrad does not know. Raises `DictionaryError` and `OSError`.
     """
-    try:
-        dictionary = Dictionary(*(fspath(path) for path in paths))
-    except (ParseError, ValueError, LookupError) as error:
-        raise DictionaryError(str(error)) from error
+    dictionary = Dictionary()
+    for path in paths:
+        try:
+            dictionary.ReadDictionary(fspath(path))
+        except ParseError as error:
+            raise DictionaryError(str(error)) from error
+        except (ValueError, LookupError) as error:  # not text, or a fault that pyrad does not name
+            raise DictionaryError(f"{fspath(path)} cannot be read as a dictionary: {error}") from error
     added: list[AnyAttribute] = []
     skipped = set(dictionary.skipped_attributes)
     for definition in dictionary.attributes.values():
