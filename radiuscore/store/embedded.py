@@ -108,6 +108,7 @@ class EmbeddedPostgres:
                 try:
                     fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
+                    self._let_go()
                     return
                 await self._stop_server()
 
@@ -225,6 +226,8 @@ class EmbeddedPostgres:
             options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         command = [str(bindir / "postgres"), "-D", str(self._data)]
         settings = [f"--{name}={value}" for name, value in options.items()]
+        if self._process is not None:
+            self._process.poll()  # a killed one is buried here, or its pid would seem to be in use
         with log.open("ab") as out:
             environ = os.environ | self._ignore_reused_pid()
             self._process = self._account.spawn([*command, *settings], self.home, out, environ)
@@ -283,6 +286,15 @@ class EmbeddedPostgres:
                 await asyncio.sleep(_POLL_S)
         if self._process is not None:
             await asyncio.to_thread(self._process.wait)
+            self._process = None
+        if self._socket_dir.parent != self.home:  # ours alone, in /tmp
+            with contextlib.suppress(OSError):
+                self._socket_dir.rmdir()
+
+    def _let_go(self) -> None:
+        """Leave the server to its other users: it is a child that this process will not wait for."""
+        if self._process is not None:
+            self._process.returncode = 0
             self._process = None
 
     async def _server_pid(self) -> int | None:
