@@ -8,6 +8,7 @@ import pytest
 from radiuscore.wire.errors import MalformedPacket
 from radiuscore.wire.packet import decode
 from radiuscore.wire.registry import describe
+from tests.fuzz_wire import fuzz, read_seeds
 
 VECTORS = Path(__file__).parent.parent / "vectors"
 
@@ -48,3 +49,12 @@ def test_attributes_are_printed_for_people(attributes: bytes, outcome: str) -> N
     header, *lines = describe(decode(datagram)).splitlines()
     assert header == "Access-Request 7"
     assert [line.strip() for line in lines] == [line.strip() for line in outcome.splitlines()]
+
+
+def test_every_packet_that_fuzzing_begins_with_is_one() -> None:
+    assert all(decode(seed).attributes for seed in read_seeds())
+
+
+def test_a_short_fuzzing_run_finds_nothing() -> None:
+    """The long one is `python tests/fuzz_wire.py`."""
+    assert 500 < fuzz(2000, seed=0) < 2000
