@@ -6,6 +6,7 @@ the only error that may come out is `MalformedPacket`. Anything else stops the r
 
 import argparse
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
@@ -180,7 +181,7 @@ def main() -> int:
             task = progress.add_task("fuzzing", total=arguments.inputs)
             packets = fuzz(arguments.inputs, arguments.seed, lambda count: progress.advance(task, count))
     except Exception:  # noqa: BLE001  (whatever it is, it is what was looked for)
-        console.print_exception(word_wrap=True)
+        traceback.print_exc()
         return 1
     took = perf_counter() - started
     console.print(f"{arguments.inputs} inputs, {packets} of them packets: no unexpected error")
