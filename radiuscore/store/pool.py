@@ -5,6 +5,8 @@ takes writes wins. asyncpg's own list is tried in order under one timeout, so th
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -21,6 +23,8 @@ SYSTEM_ROLE: Final = "radiuscore_system"
 ISP_ROLE: Final = "radiuscore_isp"
 CONNECT_TIMEOUT_S: Final = 5.0
 COMMAND_TIMEOUT_S: Final = 10.0
+
+SET_ISP: Final = "SELECT set_config('app.isp_id', $1, true)"
 
 
 class CannotConnect(ConnectionError):
@@ -80,6 +84,17 @@ async def open_pool(
         return await connect(dsn, role=role, application_name=application_name, command_timeout=command_timeout)
 
     return await asyncpg.create_pool(connect=make, min_size=min_size, max_size=max_size)
+
+
+@asynccontextmanager
+async def as_isp(pool: Pool, isp_id: int) -> AsyncIterator[Connection]:
+    """Give a connection of a pool of role `ISP_ROLE`, in a transaction that sees one ISP's rows and no others.
+
+    The setting ends with the transaction, so that the next user of the connection has none, which is an error there.
+    """
+    async with pool.acquire() as db, db.transaction():
+        await db.execute(SET_ISP, str(isp_id))
+        yield db
 
 
 def split_hosts(dsn: str) -> dict[str, str]:
