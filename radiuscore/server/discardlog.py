@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from typing import Final
 
+from radiuscore.state.nastable import NasTable
 from radiuscore.wire.errors import Discard
 
 WINDOW_S: Final = 60.0
@@ -57,3 +58,12 @@ class DiscardLog:
         if repeated:
             fields["repeated"] = repeated
         _log.log(logging.DEBUG if reason in _QUIET else logging.WARNING, "discarded a datagram", extra=fields)
+
+
+def device_at(nases: NasTable, address: bytes) -> Mapping[str, object]:
+    """Return the log fields of the device at an address of 4 or 16 octets, if it is one's alone."""
+    candidates = nases.find(address)
+    if candidates is None or candidates.sole is None:
+        return {}
+    nas = candidates.sole.nas
+    return {"isp_id": nas.isp_id, "nas_id": nas.id}
