@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from base64 import b64decode, b64encode
 from typing import TypedDict
 
 import pytest
@@ -71,13 +72,13 @@ def test_whatever_the_text_is_only_cannot_open_is_raised(text: str) -> None:
             RING.open(candidate, **PLACE)
 
 
-@given(st.data())
-def test_no_octet_can_be_changed(data: st.DataObject) -> None:
-    sealed = RING.seal(b"secret", **PLACE)
-    at = data.draw(st.integers(0, len(sealed) - 2))  # the last character may hold unused bits
-    other = data.draw(st.sampled_from("ABCxyz019+/").filter(lambda c: c != sealed[at]))
+@given(st.integers(min_value=0), st.integers(1, 255))
+def test_no_octet_can_be_changed(at: int, change: int) -> None:
+    key_id, _, encoded = RING.seal(b"secret", **PLACE).partition(":")
+    octets = bytearray(b64decode(encoded))
+    octets[at % len(octets)] ^= change
     with pytest.raises(CannotOpen):
-        RING.open(sealed[:at] + other + sealed[at + 1 :], **PLACE)
+        RING.open(f"{key_id}:{b64encode(octets).decode()}", **PLACE)
 
 
 def test_seals_differently_each_time() -> None:
