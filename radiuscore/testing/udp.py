@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any, Final, TypeAlias
@@ -13,6 +14,7 @@ Address: TypeAlias = tuple[str, int]
 """An address in its shortest form, and a port."""
 OnDatagram: TypeAlias = Callable[[bytes, Address], bytes | None]
 
+_RECEIVE_BUFFER: Final = 1 << 20  # octets, if the system's limit allows; replies to 256 requests come at once
 _log: Final = logging.getLogger(__name__)
 
 
@@ -25,6 +27,7 @@ class UdpSocket:
     async def open(self, source: Address) -> None:
         """Bind and begin to read. Raises `OSError`."""
         self._stream = await asyncio_dgram.bind(source)
+        self._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         self._reader = asyncio.create_task(self._read())
 
     async def close(self) -> None:
