@@ -14,13 +14,14 @@ from radiuscore.wire.secret import SharedSecret
 
 
 class NtKeys:
-    """What MS-CHAP needs of a password: its NT hash, and the DES encryptors made from it (about 20 us to make)."""
+    """What MS-CHAP needs of a password: the hash of its NT hash, and the DES encryptors (about 25 us to make)."""
 
-    __slots__ = ("des", "nt_hash")
+    __slots__ = ("des", "nt_hash_hash")
 
     def __init__(self, password: bytes) -> None:
-        self.nt_hash: Final = mschap.nt_hash(password)
-        self.des: Final = mschap.DesKeys(self.nt_hash)
+        nt_hash = mschap.nt_hash(password)
+        self.nt_hash_hash: Final = mschap.nt_hash_hash(nt_hash)
+        self.des: Final = mschap.DesKeys(nt_hash)
 
 
 NtKeysOf: TypeAlias = Callable[[bytes], NtKeys]

@@ -91,17 +91,17 @@ class AccessAnswerer:
         credential = request.credential
         authenticator = request.packet.authenticator
         match credential:
-            case MsChapV2(proved=NtKeys(nt_hash=nt_hash)):
-                success = mschap.v2_success(nt_hash, credential.nt_response, credential.challenge_hash)
-                keys = mppe.v2_keys(nt_hash, credential.nt_response)
+            case MsChapV2(proved=NtKeys(nt_hash_hash=nt_hash_hash)):
+                success = mschap.v2_success(nt_hash_hash, credential.nt_response, credential.challenge_hash)
+                keys = mppe.v2_keys(nt_hash_hash, credential.nt_response)
                 return encode_attributes(
                     (
                         MS_CHAP2_SUCCESS(bytes((credential.ident,)) + success),
                         *mppe.v2_attributes(keys, self._random(2), secret, authenticator),
                     )
                 )
-            case MsChapV1(proved=NtKeys(nt_hash=nt_hash)):
-                return encode_attributes(mppe.v1_attributes(nt_hash, secret, authenticator))
+            case MsChapV1(proved=NtKeys(nt_hash_hash=nt_hash_hash)):
+                return encode_attributes(mppe.v1_attributes(nt_hash_hash, secret, authenticator))
             case _:
                 return b""
 

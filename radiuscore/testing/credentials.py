@@ -78,7 +78,7 @@ class _MsChapV1Offer(Offer):
 class _MsChapV2Offer(Offer):
     def __init__(self, nt_hash: bytes, username: bytes, challenge: bytes, peer_challenge: bytes, ident: int) -> None:
         typed = username.rpartition(b"\\")[2]
-        self._nt_hash = nt_hash
+        self._nt_hash_hash = mschap.nt_hash_hash(nt_hash)
         self._ident = ident
         self._nt_response = mschap.v2_response(nt_hash, challenge, peer_challenge, typed)
         self._challenge_hash = mschap.challenge_hash(peer_challenge, challenge, typed)
@@ -86,7 +86,9 @@ class _MsChapV2Offer(Offer):
         super().__init__(MS_CHAP_CHALLENGE(challenge), MS_CHAP2_RESPONSE(response))
 
     def verify_accept(self, accept: Packet, secret: SharedSecret, request_authenticator: bytes) -> MppeKeys | None:
-        expected = bytes((self._ident,)) + mschap.v2_success(self._nt_hash, self._nt_response, self._challenge_hash)
+        expected = bytes((self._ident,)) + mschap.v2_success(
+            self._nt_hash_hash, self._nt_response, self._challenge_hash
+        )
         success = MS_CHAP2_SUCCESS.first(accept)
         if success is None:
             raise BadProof("the Access-Accept has no MS-CHAP2-Success")
@@ -99,7 +101,7 @@ class _MsChapV2Offer(Offer):
             reveal_salted(sent, secret, request_authenticator) or b"",
             reveal_salted(received, secret, request_authenticator) or b"",
         )
-        right = mppe.v2_keys(self._nt_hash, self._nt_response)
+        right = mppe.v2_keys(self._nt_hash_hash, self._nt_response)
         if not (compare_digest(keys.send, right.send) and compare_digest(keys.recv, right.recv)):
             raise BadProof("MS-MPPE-Send-Key or MS-MPPE-Recv-Key is not that of this login")
         return keys

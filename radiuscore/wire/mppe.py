@@ -10,7 +10,6 @@ from radiuscore.wire.microsoft import (
     MS_MPPE_RECV_KEY,
     MS_MPPE_SEND_KEY,
 )
-from radiuscore.wire.mschap import nt_hash_hash
 from radiuscore.wire.packet import Pair
 from radiuscore.wire.password import hide_blocks, hide_salted
 from radiuscore.wire.secret import SharedSecret
@@ -19,6 +18,7 @@ ENCRYPTION_ALLOWED: Final = 1
 ENCRYPTION_REQUIRED: Final = 2
 RC4_40_OR_128_BIT: Final = 6
 
+_TYPES: Final = MS_MPPE_ENCRYPTION_TYPES(RC4_40_OR_128_BIT)
 _KEY_LENGTH: Final = 16
 _LM_KEY_LENGTH: Final = 8
 _MASTER: Final = b"This is the MPPE Master Key"
@@ -38,9 +38,9 @@ class MppeKeys(NamedTuple):
         return "MppeKeys(hidden)"
 
 
-def v2_keys(nt_hash: bytes, nt_response: bytes) -> MppeKeys:
+def v2_keys(nt_hash_hash: bytes, nt_response: bytes) -> MppeKeys:
     """Return the 128-bit start keys of an MS-CHAPv2 login (RFC 3079 §3.3, §3.4)."""
-    master = _sha1(nt_hash_hash(nt_hash) + nt_response + _MASTER)[:_KEY_LENGTH]
+    master = _sha1(nt_hash_hash + nt_response + _MASTER)[:_KEY_LENGTH]
     return MppeKeys(send=_start_key(master, _SERVER_SENDS), recv=_start_key(master, _CLIENT_SENDS))
 
 
@@ -55,24 +55,24 @@ def v2_attributes(
     other = bytes((salt[0], salt[1] ^ 1))
     return (
         MS_MPPE_ENCRYPTION_POLICY(policy),
-        MS_MPPE_ENCRYPTION_TYPES(RC4_40_OR_128_BIT),
+        _TYPES,
         MS_MPPE_SEND_KEY(hide_salted(keys.send, salt, secret, request_authenticator)),
         MS_MPPE_RECV_KEY(hide_salted(keys.recv, other, secret, request_authenticator)),
     )
 
 
 def v1_attributes(
-    nt_hash: bytes, secret: SharedSecret, request_authenticator: bytes, policy: int = ENCRYPTION_ALLOWED
+    nt_hash_hash: bytes, secret: SharedSecret, request_authenticator: bytes, policy: int = ENCRYPTION_ALLOWED
 ) -> tuple[Pair, ...]:
     """Return what an Access-Accept carries after MS-CHAPv1: policy, types and the key material (RFC 2548 §2.4.1).
 
     The NAS derives the session keys itself (RFC 3079 §2). The NT key is the hash of the NT hash, as every NAS
     expects; the LM key, for 40 bits without an NT hash, is zero.
     """
-    material = bytes(_LM_KEY_LENGTH) + nt_hash_hash(nt_hash)
+    material = bytes(_LM_KEY_LENGTH) + nt_hash_hash
     return (
         MS_MPPE_ENCRYPTION_POLICY(policy),
-        MS_MPPE_ENCRYPTION_TYPES(RC4_40_OR_128_BIT),
+        _TYPES,
         MS_CHAP_MPPE_KEYS(hide_blocks(material, secret, request_authenticator)),
     )
 

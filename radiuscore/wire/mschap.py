@@ -64,9 +64,12 @@ def v2_response(nt_hash: bytes, authenticator_challenge: bytes, peer_challenge: 
     return v1_response(nt_hash, challenge_hash(peer_challenge, authenticator_challenge, username))
 
 
-def v2_success(nt_hash: bytes, nt_response: bytes, challenge_hash: bytes) -> bytes:
-    """Return ``S=`` and 40 hex digits: the server's proof that it knows the password (RFC 2759 §8.7)."""
-    digest = sha1(_md4(nt_hash) + nt_response + _SIGNING, usedforsecurity=False).digest()
+def v2_success(nt_hash_hash: bytes, nt_response: bytes, challenge_hash: bytes) -> bytes:
+    """Return ``S=`` and 40 hex digits: the server's proof that it knows the password (RFC 2759 §8.7).
+
+    It takes the hash of the NT hash, which a server keeps: MD4 costs more than all the rest of it.
+    """
+    digest = sha1(nt_hash_hash + nt_response + _SIGNING, usedforsecurity=False).digest()
     digest = sha1(digest + challenge_hash + _PADDING, usedforsecurity=False).digest()
     return b"S=" + digest.hex().upper().encode()
 

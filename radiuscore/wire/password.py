@@ -3,8 +3,6 @@
 Whether a password is right is decided in `aaa.credentials`.
 """
 
-from collections.abc import Iterator
-from itertools import pairwise
 from typing import Final
 
 from radiuscore.wire.secret import SharedSecret, md5
@@ -84,21 +82,19 @@ def _padded(value: bytes) -> bytes:
 
 def _hide(plain: bytes, secret: SharedSecret, seed: bytes) -> bytes:
     hidden = b""
-    for block in _blocks(plain):
-        seed = _xor(block, secret.keyed_md5(seed))
+    for start in range(0, len(plain), BLOCK_LENGTH):
+        seed = _xor(plain[start : start + BLOCK_LENGTH], secret.keyed_md5(seed))
         hidden += seed
     return hidden
 
 
 def _reveal(hidden: bytes, secret: SharedSecret, seed: bytes) -> bytes:
-    if len(hidden) == BLOCK_LENGTH:
-        return _xor(hidden, secret.keyed_md5(seed))
-    seeds = [seed, *_blocks(hidden)]
-    return b"".join(_xor(block, secret.keyed_md5(before)) for before, block in pairwise(seeds))
-
-
-def _blocks(octets: bytes) -> Iterator[bytes]:
-    return (octets[start : start + BLOCK_LENGTH] for start in range(0, len(octets), BLOCK_LENGTH))
+    plain = b""
+    for start in range(0, len(hidden), BLOCK_LENGTH):
+        block = hidden[start : start + BLOCK_LENGTH]
+        plain += _xor(block, secret.keyed_md5(seed))
+        seed = block
+    return plain
 
 
 def _xor(left: bytes, right: bytes) -> bytes:

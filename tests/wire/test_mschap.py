@@ -45,7 +45,7 @@ def test_v2_of_rfc2759_section_9_2() -> None:
     assert mschap.nt_hash_hash(nt_hash) == NT_HASH_HASH
     assert mschap.challenge_hash(PEER_CHALLENGE, AUTHENTICATOR_CHALLENGE, USERNAME) == CHALLENGE
     assert mschap.v2_response(nt_hash, AUTHENTICATOR_CHALLENGE, PEER_CHALLENGE, USERNAME) == NT_RESPONSE
-    assert mschap.v2_success(nt_hash, NT_RESPONSE, CHALLENGE) == SUCCESS
+    assert mschap.v2_success(NT_HASH_HASH, NT_RESPONSE, CHALLENGE) == SUCCESS
 
 
 def test_one_set_of_des_keys_answers_many_challenges() -> None:
@@ -73,7 +73,7 @@ def test_a6_the_error_says_that_the_password_was_wrong() -> None:
 
 
 def test_keys_of_rfc3079_section_3_5_3() -> None:
-    keys = mppe.v2_keys(NT_HASH, NT_RESPONSE)
+    keys = mppe.v2_keys(NT_HASH_HASH, NT_RESPONSE)
     assert keys.send.hex().upper() == "8B7CDC149B993A1BA118CB153F56DCCB"
     assert keys.recv != keys.send
     assert keys.send.hex() not in repr(keys)
@@ -97,7 +97,7 @@ def test_a5_the_nas_decrypts_the_keys(key: bytes, salt: bytes, secret: SharedSec
 
 def test_a5_the_keys_of_v1_are_the_hash_of_the_nt_hash() -> None:
     """RFC 2548 §2.4.1: 8 octets for LM, 16 for NT, padded to 32 and hidden as a password is."""
-    packet = Packet(2, 1, bytes(16), mppe.v1_attributes(NT_HASH, SECRET, AUTHENTICATOR, mppe.ENCRYPTION_REQUIRED))
+    packet = Packet(2, 1, bytes(16), mppe.v1_attributes(NT_HASH_HASH, SECRET, AUTHENTICATOR, mppe.ENCRYPTION_REQUIRED))
 
     hidden = MS_CHAP_MPPE_KEYS.first(packet)
     assert hidden is not None
