@@ -88,20 +88,25 @@ class RadiusServer:
 
     async def __aexit__(self, *_: object) -> None:
         """Finish what is being answered, for at most 5 s, and close the sockets."""
-        udp, self._udp = self._running, None
+        udp, self._udp = self._sockets, None
         await udp.close()
 
     async def serve_forever(self) -> None:
         """Answer until cancelled. Requests are answered from the moment ``async with`` is entered."""
-        await self._running.wait_closed()
+        await self._sockets.wait_closed()
+
+    @property
+    def running(self) -> bool:
+        """Whether its sockets are open."""
+        return self._udp is not None
 
     @property
     def addresses(self) -> tuple[Address, Address]:
         """The addresses it listens on (auth, acct), with the ports that were bound."""
-        return self._running.addresses
+        return self._sockets.addresses
 
     @property
-    def _running(self) -> UdpServer:
+    def _sockets(self) -> UdpServer:
         if self._udp is None:
             raise RuntimeError("this needs open sockets: do it inside `async with server:`")
         return self._udp
