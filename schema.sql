@@ -66,6 +66,21 @@ BEGIN
   END LOOP;
 END $$;
 
+-- Grant INSERT and UPDATE column by column. No row ever moves to another ISP or gets another id, so those two are
+-- never in an UPDATE; `hidden` names what this role may not write either.
+CREATE OR REPLACE FUNCTION pg_temp.grant_writing(grantee name, tbl regclass, VARIADIC hidden name[] DEFAULT '{}')
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  writable CONSTANT name[] := ARRAY(
+    SELECT attname FROM pg_attribute
+     WHERE attrelid = tbl AND attnum > 0 AND NOT attisdropped AND attname <> ALL (hidden) ORDER BY attnum);
+  insertable CONSTANT text := (SELECT string_agg(quote_ident(c), ', ') FROM unnest(writable) AS c);
+  updatable CONSTANT text := (SELECT string_agg(quote_ident(c), ', ') FROM unnest(writable) AS c
+                               WHERE c NOT IN ('id', 'isp_id'));
+BEGIN
+  EXECUTE format('GRANT SELECT, INSERT (%s), UPDATE (%s), DELETE ON %s TO %I', insertable, updatable, tbl, grantee);
+END $$;
+
 -- >>> control
 
 -- Configuration, people and money: small, related by composite foreign keys, every change logged for the workers.
@@ -725,21 +740,6 @@ GRANT EXECUTE ON FUNCTION control.prune_change_log() TO radiuscore_system;
 
 SELECT pg_temp.protect_tenants('control');
 
--- Grant INSERT and UPDATE column by column. No row ever moves to another ISP or gets another id, so those two are
--- never in an UPDATE; `hidden` names what this role may not write either.
-CREATE OR REPLACE FUNCTION pg_temp.grant_writing(grantee name, tbl regclass, VARIADIC hidden name[] DEFAULT '{}')
-RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-  writable CONSTANT name[] := ARRAY(
-    SELECT attname FROM pg_attribute
-     WHERE attrelid = tbl AND attnum > 0 AND NOT attisdropped AND attname <> ALL (hidden) ORDER BY attnum);
-  insertable CONSTANT text := (SELECT string_agg(quote_ident(c), ', ') FROM unnest(writable) AS c);
-  updatable CONSTANT text := (SELECT string_agg(quote_ident(c), ', ') FROM unnest(writable) AS c
-                               WHERE c NOT IN ('id', 'isp_id'));
-BEGIN
-  EXECUTE format('GRANT SELECT, INSERT (%s), UPDATE (%s), DELETE ON %s TO %I', insertable, updatable, tbl, grantee);
-END $$;
-
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA control TO radiuscore_isp, radiuscore_system;
 
 SELECT pg_temp.grant_writing('radiuscore_system', rel.oid::regclass)
@@ -891,8 +891,347 @@ INSERT INTO accounting.schema_version (version, name) VALUES (1, 'baseline') ON 
 
 -- Tables ---------------------------------------------------------------------------------------------------------
 
+-- No foreign key, no trigger, no sequence; isp_id leads every key. It is written for being sharded by ISP.
+-- Times are aware; "sent" is when the NAS sent a report by the server's clock: received minus Acct-Delay-Time.
+
+-- One row per (NAS, Acct-Session-Id, user): the current incarnation, open or closed less than 24 hours ago.
+CREATE TABLE IF NOT EXISTS accounting.sessions (
+  isp_id                int NOT NULL,
+  nas_id                bigint NOT NULL,
+  acct_session_id       text COLLATE "C" NOT NULL,
+  username_key          text COLLATE "C" NOT NULL,
+  id                    uuid NOT NULL,
+  customer_id           bigint,
+  plan_id               bigint,
+  username              text COLLATE "C" NOT NULL,
+  state                 text COLLATE "C" NOT NULL CHECK (state IN ('open', 'suspect', 'closed')),
+  closed_by             text COLLATE "C" CHECK (closed_by IN (
+                          'stop', 'lost', 'reboot', 'accounting_on', 'accounting_off', 'new_start', 'disconnect')),
+  started_at            timestamptz NOT NULL,
+  updated_at            timestamptz NOT NULL,
+  stopped_at            timestamptz,
+  closed_at             timestamptz,
+  session_time          bigint NOT NULL,
+  input_octets          bigint NOT NULL,
+  output_octets         bigint NOT NULL,
+  input_packets         bigint,
+  output_packets        bigint,
+  terminate_cause       bigint,
+  framed_ip_address     inet,
+  framed_ipv6_prefix    cidr,
+  delegated_ipv6_prefix cidr,
+  calling_station_id    text COLLATE "C",
+  called_station_id     text COLLATE "C",
+  nas_ip_address        inet,
+  nas_identifier        text COLLATE "C",
+  nas_port              bigint,
+  nas_port_id           text COLLATE "C",
+  nas_port_type         bigint,
+  service_type          bigint,
+  event_timestamp       timestamptz,
+  interim_interval_s    int,
+  local_address         inet,
+  node                  text COLLATE "C" NOT NULL,
+  start_estimate        bigint NOT NULL,
+  input_counter         bigint,
+  output_counter        bigint,
+  statuses              smallint NOT NULL,
+  state_before          text COLLATE "C",
+  delta_input_octets    bigint NOT NULL DEFAULT 0,
+  delta_output_octets   bigint NOT NULL DEFAULT 0,
+  delta_session_time    bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (isp_id, nas_id, acct_session_id, username_key),
+  CHECK ((state = 'closed') = (closed_by IS NOT NULL)),
+  CHECK ((state = 'closed') = (stopped_at IS NOT NULL AND closed_at IS NOT NULL))
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 1);
+
+-- A report changes none of these columns, so that its update stays inside the page (HOT).
+CREATE INDEX IF NOT EXISTS sessions_id ON accounting.sessions (isp_id, id);
+CREATE INDEX IF NOT EXISTS sessions_customer ON accounting.sessions (isp_id, customer_id);
+CREATE INDEX IF NOT EXISTS sessions_line ON accounting.sessions (isp_id, nas_id, calling_station_id)
+  WHERE state <> 'closed';
+CREATE INDEX IF NOT EXISTS sessions_closed ON accounting.sessions (isp_id, closed_at) WHERE state = 'closed';
+
+-- Sessions that are over: at once after a Stop, after 24 hours when something else closed them.
+CREATE TABLE IF NOT EXISTS accounting.session_history (
+  isp_id                int NOT NULL,
+  nas_id                bigint NOT NULL,
+  acct_session_id       text COLLATE "C" NOT NULL,
+  username_key          text COLLATE "C" NOT NULL,
+  id                    uuid NOT NULL,
+  customer_id           bigint,
+  plan_id               bigint,
+  username              text COLLATE "C" NOT NULL,
+  closed_by             text COLLATE "C" NOT NULL,
+  started_at            timestamptz NOT NULL,
+  updated_at            timestamptz NOT NULL,
+  stopped_at            timestamptz NOT NULL,
+  closed_at             timestamptz NOT NULL,
+  session_time          bigint NOT NULL,
+  input_octets          bigint NOT NULL,
+  output_octets         bigint NOT NULL,
+  input_packets         bigint,
+  output_packets        bigint,
+  terminate_cause       bigint,
+  framed_ip_address     inet,
+  framed_ipv6_prefix    cidr,
+  delegated_ipv6_prefix cidr,
+  calling_station_id    text COLLATE "C",
+  called_station_id     text COLLATE "C",
+  nas_ip_address        inet,
+  nas_identifier        text COLLATE "C",
+  nas_port              bigint,
+  nas_port_id           text COLLATE "C",
+  nas_port_type         bigint,
+  service_type          bigint,
+  event_timestamp       timestamptz,
+  interim_interval_s    int,
+  local_address         inet,
+  node                  text COLLATE "C" NOT NULL,
+  start_estimate        bigint NOT NULL,
+  input_counter         bigint,
+  output_counter        bigint,
+  statuses              smallint NOT NULL,
+  PRIMARY KEY (isp_id, nas_id, acct_session_id, username_key, stopped_at, id)
+) PARTITION BY RANGE (stopped_at);
+CREATE INDEX IF NOT EXISTS session_history_customer ON accounting.session_history (isp_id, customer_id, stopped_at);
+
+-- Usage of customers: by hour and day of the ISP's local time, and by the period that their quota is counted in.
+CREATE TABLE IF NOT EXISTS accounting.usage_hour (
+  isp_id        int NOT NULL,
+  customer_id   bigint NOT NULL,
+  hour          timestamptz NOT NULL,
+  input_octets  bigint NOT NULL,
+  output_octets bigint NOT NULL,
+  session_time  bigint NOT NULL,
+  PRIMARY KEY (isp_id, customer_id, hour)
+) PARTITION BY RANGE (hour);
+
+CREATE TABLE IF NOT EXISTS accounting.usage_day (
+  isp_id        int NOT NULL,
+  customer_id   bigint NOT NULL,
+  day           date NOT NULL,
+  input_octets  bigint NOT NULL,
+  output_octets bigint NOT NULL,
+  session_time  bigint NOT NULL,
+  PRIMARY KEY (isp_id, customer_id, day)
+) PARTITION BY RANGE (day);
+
+CREATE TABLE IF NOT EXISTS accounting.usage_period (
+  isp_id        int NOT NULL,
+  customer_id   bigint NOT NULL,
+  period        text COLLATE "C" NOT NULL CHECK (period IN ('day', 'week', 'month')),
+  period_start  date NOT NULL,
+  input_octets  bigint NOT NULL,
+  output_octets bigint NOT NULL,
+  session_time  bigint NOT NULL,
+  changed_at    timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (isp_id, customer_id, period, period_start)
+) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 1);
+-- For those who follow all totals; it costs a tenth of recording.
+CREATE INDEX IF NOT EXISTS usage_period_changed ON accounting.usage_period (changed_at);
+
+-- Every decided Access-Request.
+CREATE TABLE IF NOT EXISTS accounting.auth_log (
+  isp_id             int NOT NULL,
+  at                 timestamptz NOT NULL,
+  nas_id             bigint NOT NULL,
+  customer_id        bigint,
+  username           text COLLATE "C" NOT NULL,
+  outcome            text COLLATE "C" NOT NULL CHECK (outcome IN ('accept', 'reject')),
+  reason             text COLLATE "C" NOT NULL,
+  method             text COLLATE "C" NOT NULL,
+  calling_station_id text COLLATE "C",
+  called_station_id  text COLLATE "C",
+  acct_session_id    text COLLATE "C",
+  nas_port_id        text COLLATE "C",
+  framed_ip_address  inet,
+  session_uuid       uuid,
+  node               text COLLATE "C" NOT NULL
+) PARTITION BY RANGE (at);
+CREATE INDEX IF NOT EXISTS auth_log_at ON accounting.auth_log (isp_id, at);
+CREATE INDEX IF NOT EXISTS auth_log_rejects ON accounting.auth_log (isp_id, at) WHERE outcome = 'reject';
+CREATE INDEX IF NOT EXISTS auth_log_username ON accounting.auth_log (isp_id, username, at);
+
+-- Central pools: one row per address or prefix; free when it has expired. The row remembers who had it last.
+CREATE TABLE IF NOT EXISTS accounting.address_leases (
+  isp_id          int NOT NULL,
+  pool            text COLLATE "C" NOT NULL,
+  address         inet NOT NULL,
+  customer_id     bigint,
+  nas_id          bigint,
+  acct_session_id text COLLATE "C",
+  session_id      uuid,
+  leased_at       timestamptz,
+  expires_at      timestamptz NOT NULL DEFAULT '-infinity',
+  PRIMARY KEY (isp_id, pool, address)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+CREATE INDEX IF NOT EXISTS address_leases_free ON accounting.address_leases (isp_id, pool, expires_at);
+CREATE INDEX IF NOT EXISTS address_leases_customer ON accounting.address_leases (isp_id, customer_id, pool);
+
+-- Strict simultaneous use: slot n of a customer is taken until it expires; taking it is one upsert, so races have one winner.
+CREATE TABLE IF NOT EXISTS accounting.simultaneous_use_slots (
+  isp_id             int NOT NULL,
+  customer_id        bigint NOT NULL,
+  slot               int NOT NULL CHECK (slot > 0),
+  session_id         uuid NOT NULL,
+  nas_id             bigint NOT NULL,
+  acct_session_id    text COLLATE "C",
+  calling_station_id text COLLATE "C",
+  reserved_at        timestamptz NOT NULL DEFAULT now(),
+  expires_at         timestamptz NOT NULL,
+  PRIMARY KEY (isp_id, customer_id, slot)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+
+-- Partitions -----------------------------------------------------------------------------------------------------
+
+-- What is cut by time, into which pieces, how far ahead they are made and how long they are kept.
+CREATE OR REPLACE VIEW accounting.partition_policy AS
+SELECT parent, by_column, step::interval, ahead::interval, keep::interval, fillfactor
+  FROM (VALUES ('session_history', 'stopped_at', '1 month', '3 months', '25 months', 95),
+               ('usage_hour',      'hour',       '1 month', '3 months', '35 days',   60),
+               ('usage_day',       'day',        '1 month', '3 months', '25 months', 60),
+               ('auth_log',        'at',         '1 day',   '7 days',   '30 days',   100)
+       ) AS policy (parent, by_column, step, ahead, keep, fillfactor);
+
+-- The partitions there are. lower and upper are NULL for the default one, which takes what no other takes: accounting
+-- must not stop because a partition is missing or a clock is wrong.
+CREATE OR REPLACE VIEW accounting.partitions AS
+SELECT policy.parent, child.relname::text AS name, bound.lower, bound.upper
+  FROM accounting.partition_policy AS policy
+  JOIN pg_inherits AS link ON link.inhparent = ('accounting.' || policy.parent)::regclass
+  JOIN pg_class AS child ON child.oid = link.inhrelid
+ CROSS JOIN LATERAL (SELECT pg_get_expr(child.relpartbound, child.oid) AS text) AS range
+ CROSS JOIN LATERAL (SELECT substring(range.text FROM 'FROM \(''(.+?)''\)')::timestamptz AS lower,
+                            substring(range.text FROM 'TO \(''(.+?)''\)')::timestamptz AS upper) AS bound;
+
+DO $$
+DECLARE
+  parent text;
+BEGIN
+  FOR parent IN SELECT policy.parent FROM accounting.partition_policy AS policy LOOP
+    EXECUTE format('CREATE TABLE IF NOT EXISTS accounting.%I PARTITION OF accounting.%I DEFAULT',
+                   parent || '_default', parent);
+  END LOOP;
+END $$;
+
+-- Make the next partition that should exist at that time, and return its name; NULL when none is missing. It is made
+-- apart and attached, which unlike CREATE TABLE .. PARTITION OF lets writing to the others go on.
+CREATE OR REPLACE FUNCTION accounting.add_partition(at timestamptz) RETURNS text
+LANGUAGE plpgsql SET timezone = 'UTC' AS $$
+DECLARE
+  item record;
+BEGIN
+  SELECT policy.*, policy.parent || to_char(first, CASE policy.step WHEN '1 day' THEN '_YYYYMMDD' ELSE '_YYYYMM' END) AS name,
+         to_char(first, 'YYYY-MM-DD "00:00+00"') AS lower,
+         to_char(first + policy.step, 'YYYY-MM-DD "00:00+00"') AS upper
+    INTO item
+    FROM accounting.partition_policy AS policy
+   CROSS JOIN LATERAL (SELECT date_trunc(split_part(policy.step::text, ' ', 2), at) AS present) AS clock
+   CROSS JOIN LATERAL generate_series(present - policy.step, present + policy.ahead, policy.step) AS first
+   WHERE NOT EXISTS (SELECT FROM accounting.partitions AS made
+                      WHERE made.parent = policy.parent AND made.lower <= first AND first < made.upper)
+   ORDER BY first, policy.parent
+   LIMIT 1;
+  IF NOT FOUND THEN
+    RETURN NULL;
+  END IF;
+  EXECUTE format('CREATE TABLE accounting.%I (LIKE accounting.%I INCLUDING ALL) WITH (fillfactor = %s)',
+                 item.name, item.parent, item.fillfactor);
+  EXECUTE format('WITH early AS (DELETE FROM accounting.%1$I WHERE %2$I >= %3$L AND %2$I < %4$L RETURNING *) '
+                 'INSERT INTO accounting.%5$I SELECT * FROM early',
+                 item.parent || '_default', item.by_column, item.lower, item.upper, item.name);
+  EXECUTE format('ALTER TABLE accounting.%I ATTACH PARTITION accounting.%I FOR VALUES FROM (%L) TO (%L)',
+                 item.parent, item.name, item.lower, item.upper);
+  RETURN item.name;
+END $$;
+
+-- Drop the oldest partition that is not to be kept any more, and return its name; NULL when there is none.
+CREATE OR REPLACE FUNCTION accounting.drop_partition(at timestamptz) RETURNS text
+LANGUAGE plpgsql SET timezone = 'UTC' AS $$
+DECLARE
+  old text;
+BEGIN
+  SELECT made.name
+    INTO old
+    FROM accounting.partitions AS made
+    JOIN accounting.partition_policy AS policy USING (parent)
+   WHERE made.upper <= at - policy.keep
+   ORDER BY made.upper
+   LIMIT 1;
+  IF FOUND THEN
+    EXECUTE format('DROP TABLE accounting.%I', old);
+  END IF;
+  RETURN old;
+END $$;
+
+REVOKE ALL ON FUNCTION accounting.add_partition(timestamptz), accounting.drop_partition(timestamptz) FROM PUBLIC;
+
+DO $$ BEGIN
+  WHILE accounting.add_partition(now()) IS NOT NULL LOOP
+  END LOOP;
+END $$;
+
 -- Rights ---------------------------------------------------------------------------------------------------------
 
 SELECT pg_temp.protect_tenants('accounting');
+
+SELECT pg_temp.grant_writing('radiuscore_system', rel.oid::regclass)
+  FROM pg_class AS rel
+ WHERE rel.relnamespace = 'accounting'::regnamespace AND rel.relkind IN ('r', 'p') AND NOT rel.relispartition
+   AND rel.relname <> 'schema_version';
+GRANT SELECT ON accounting.schema_version TO radiuscore_system;
+
+-- One ISP's requests only look; what changes a session goes through its NAS.
+GRANT SELECT ON accounting.sessions, accounting.session_history, accounting.usage_hour, accounting.usage_day,
+  accounting.usage_period, accounting.auth_log, accounting.address_leases, accounting.simultaneous_use_slots
+  TO radiuscore_isp;
+
+-- Units and meanings ---------------------------------------------------------------------------------------------
+
+-- session_history has the columns of sessions.
+COMMENT ON COLUMN accounting.sessions.nas_id IS 'devices.id in the control database';
+COMMENT ON COLUMN accounting.sessions.acct_session_id IS 'as the NAS sent it, in its case';
+COMMENT ON COLUMN accounting.sessions.username_key IS 'the username as it is compared';
+COMMENT ON COLUMN accounting.sessions.id IS 'the Class of our Accept; made at first sight where the NAS did not return it';
+COMMENT ON COLUMN accounting.sessions.customer_id IS 'NULL: nobody of that name';
+COMMENT ON COLUMN accounting.sessions.closed_by IS 'stop is final; what else closed it is a conclusion that a later report may prove wrong';
+COMMENT ON COLUMN accounting.sessions.started_at IS 'when it began by the server''s clock';
+COMMENT ON COLUMN accounting.sessions.updated_at IS 'when its latest report was sent';
+COMMENT ON COLUMN accounting.sessions.stopped_at IS 'when the first Stop was sent, else the latest report';
+COMMENT ON COLUMN accounting.sessions.closed_at IS 'when what closed it happened';
+COMMENT ON COLUMN accounting.sessions.session_time IS 's; of the latest report';
+COMMENT ON COLUMN accounting.sessions.input_octets IS 'octets from the customer, also over resets of the NAS''s counter';
+COMMENT ON COLUMN accounting.sessions.output_octets IS 'octets to the customer, also over resets of the NAS''s counter';
+COMMENT ON COLUMN accounting.sessions.input_packets IS 'as last sent';
+COMMENT ON COLUMN accounting.sessions.output_packets IS 'as last sent';
+COMMENT ON COLUMN accounting.sessions.terminate_cause IS 'RFC 2866 section 5.10';
+COMMENT ON COLUMN accounting.sessions.event_timestamp IS 'the router''s clock; not believed';
+COMMENT ON COLUMN accounting.sessions.interim_interval_s IS 's; how often it was told to report';
+COMMENT ON COLUMN accounting.sessions.local_address IS 'where the node received its latest report';
+COMMENT ON COLUMN accounting.sessions.node IS 'the node that received its latest report';
+COMMENT ON COLUMN accounting.sessions.start_estimate IS 's since 1970; when it began as its latest report tells; tells incarnations apart';
+COMMENT ON COLUMN accounting.sessions.input_counter IS 'octets as last sent';
+COMMENT ON COLUMN accounting.sessions.output_counter IS 'octets as last sent';
+COMMENT ON COLUMN accounting.sessions.statuses IS 'what was seen: 1 Start, 2 Stop, 4 Interim-Update';
+COMMENT ON COLUMN accounting.sessions.state_before IS 'before the latest write; NULL: that made the row';
+COMMENT ON COLUMN accounting.sessions.delta_input_octets IS 'octets added by the latest write';
+COMMENT ON COLUMN accounting.sessions.delta_output_octets IS 'octets added by the latest write';
+COMMENT ON COLUMN accounting.sessions.delta_session_time IS 's added by the latest write';
+COMMENT ON COLUMN accounting.usage_hour.hour IS 'when the hour began in the ISP''s time zone';
+COMMENT ON COLUMN accounting.usage_hour.session_time IS 's';
+COMMENT ON COLUMN accounting.usage_day.day IS 'date in the ISP''s time zone';
+COMMENT ON COLUMN accounting.usage_day.session_time IS 's';
+COMMENT ON COLUMN accounting.usage_period.period IS 'the plan''s quota_period when it was counted';
+COMMENT ON COLUMN accounting.usage_period.period_start IS 'date in the ISP''s time zone; counted from its midnight';
+COMMENT ON COLUMN accounting.usage_period.session_time IS 's';
+COMMENT ON COLUMN accounting.auth_log.username IS 'as it was sent';
+COMMENT ON COLUMN accounting.auth_log.reason IS 'why it was rejected; empty for an accept';
+COMMENT ON COLUMN accounting.auth_log.session_uuid IS 'the Class that was sent: sessions.id';
+COMMENT ON COLUMN accounting.auth_log.node IS 'the node that answered';
+COMMENT ON COLUMN accounting.address_leases.address IS 'one address, or a prefix';
+COMMENT ON COLUMN accounting.address_leases.expires_at IS 'free from then on';
+COMMENT ON COLUMN accounting.simultaneous_use_slots.session_id IS 'the Class of the Accept';
+COMMENT ON COLUMN accounting.simultaneous_use_slots.expires_at IS 'free from then on';
 
 -- <<< accounting

@@ -106,6 +106,7 @@ class Release:
     """What one release knows of one schema: how to make it, and every step that led there."""
 
     schema: Schema
+    preamble: str
     sql: str
     migrations: tuple[Migration, ...]
 
@@ -115,7 +116,7 @@ class Release:
         package = files("radiuscore")
         text = _schema_sql(package) if root is None else root.joinpath("schema.sql").read_text()
         folder = (package if root is None else root).joinpath("migrations", schema)
-        return cls(schema, _part(text, schema), tuple(_migrations(folder)))
+        return cls(schema, _preamble(text), _part(text, schema), tuple(_migrations(folder)))
 
     @property
     def version(self) -> int:
@@ -179,7 +180,7 @@ async def _migrate_locked(db: Connection, release: Release, tell: Callable[[str]
                 await _record(db, release.schema, migration)
         else:
             async with db.transaction():
-                await db.execute(migration.sql)
+                await db.execute(release.preamble + migration.sql)
                 await _record(db, release.schema, migration)
             tell(f"Migrated schema {release.schema} to version {migration.version} ({migration.name})")
 
@@ -187,7 +188,7 @@ async def _migrate_locked(db: Connection, release: Release, tell: Callable[[str]
 async def _install(db: Connection, release: Release) -> None:
     try:
         async with db.transaction():
-            await db.execute(release.sql)
+            await db.execute(release.preamble + release.sql)
             for migration in release.migrations:
                 await _record(db, release.schema, migration)
     except asyncpg.InsufficientPrivilegeError as error:
@@ -231,14 +232,18 @@ def _schema_sql(package: Traversable) -> str:
     return (inside if inside.is_file() else beside).read_text(encoding="utf-8")
 
 
+def _preamble(text: str) -> str:
+    """Return what stands before the first part: the roles, and the functions by which a migration protects a table."""
+    return text.partition("-- >>> ")[0]
+
+
 def _part(text: str, schema: Schema) -> str:
-    """Return what makes one schema: all that stands before the first marker, and what is between its own two."""
-    preamble, _, _ = text.partition("-- >>> ")
+    """Return what stands between the two markers of a schema."""
     _, _, rest = text.partition(f"-- >>> {schema}\n")
     part, end, _ = rest.partition(f"-- <<< {schema}\n")
     if not end:
         raise MigrationError(f"schema.sql has no part {schema}: the installation is damaged.")
-    return preamble + part
+    return part
 
 
 def _migrations(folder: Traversable) -> list[Migration]:
