@@ -51,9 +51,7 @@ SELECT d.isp_id, d.id, d.device_name AS name,
   JOIN control.isps AS i ON i.id = d.isp_id
 """
 LOAD_NASES: Final = _NAS
-FIND_NASES: Final = (
-    _NAS + "  JOIN unnest($1::int[], $2::bigint[]) AS wanted (isp_id, id) ON wanted.isp_id = d.isp_id AND wanted.id = d.id"
-)
+FIND_NASES: Final = _NAS + " WHERE (d.isp_id, d.id) IN (SELECT * FROM unnest($1::int[], $2::bigint[]))"
 FIND_NASES_OF_ISPS: Final = _NAS + " WHERE d.isp_id = ANY ($1::int[])"
 
 _PLAN: Final = """
