@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Generic, TypeAlias, TypeVar
 
-from radiuscore.aaa.records import IspId, NasId
+from radiuscore.aaa.records import NasId
 from radiuscore.engine.policy_replica import Login
 from radiuscore.server.faultlog import FaultLog
 from radiuscore.server.halving import write_parts
@@ -90,18 +90,18 @@ class LoginLog(DeferredWriter[Login]):
 
     def __init__(self, link: DatabaseLink, write: Write[Login]) -> None:
         super().__init__(link, write, "a login")
-        self._of_nas: dict[tuple[IspId, NasId], int] = {}
+        self._of_nas: dict[NasId, int] = {}
         self.last: Login | None = None
 
     def offer(self, item: Login) -> None:
         self.last = item
-        nas = item.request.nas
-        count = self._of_nas.get((nas.isp_id, nas.id), 0)
-        if count >= LOGINS_PER_NAS:
+        nas_id = item.request.nas.id
+        count = self._of_nas.get(nas_id, 0)
+        if count >= LOGINS_PER_NAS or len(self._items) >= self._capacity:
             self.dropped += 1
             return
-        self._of_nas[nas.isp_id, nas.id] = count + 1
-        super().offer(item)
+        self._of_nas[nas_id] = count + 1
+        self._items.append(item)
 
     async def flush(self) -> None:
         self._of_nas.clear()

@@ -1,9 +1,11 @@
-"""What several tests of this folder need: waiting for a condition with a deadline, and counting tasks."""
+"""What several tests of this folder need: waiting with a deadline, counting tasks, a server that runs."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
+
+from radiuscore.server.supervisor import Ports, Supervisor
 
 
 async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
@@ -28,3 +30,16 @@ def tasks_made() -> Iterator[list[object]]:
         yield made
     finally:
         loop.set_task_factory(None)
+
+
+@asynccontextmanager
+async def running(supervisor: Supervisor) -> AsyncIterator[Ports]:
+    """Run a supervisor, give its ports once it is ready, and stop it."""
+    task = asyncio.create_task(supervisor.run())
+    try:
+        async with asyncio.timeout(30):
+            yield await supervisor.ready()
+    finally:
+        supervisor.stop()
+        async with asyncio.timeout(30):
+            await task

@@ -18,8 +18,8 @@ from radiuscore.server import child as child_module
 from radiuscore.server.config import ServeConfig
 from radiuscore.server.datapath import CannotServe
 from radiuscore.server.sdnotify import Notifier
-from radiuscore.server.supervisor import Ports, Supervisor
-from tests.server.support import until
+from radiuscore.server.supervisor import Supervisor
+from tests.server.support import running, until
 
 ECHO_WORKER = (sys.executable, str(Path(__file__).parent / "echo_worker.py"))
 HAS_IPV6 = Path("/proc/net/if_inet6").exists()
@@ -39,19 +39,6 @@ def config(tmp_path: Path) -> ServeConfig:
         data_dir=tmp_path,
         run_dir=tmp_path / "run",
     )
-
-
-@asynccontextmanager
-async def running(supervisor: Supervisor) -> AsyncIterator[Ports]:
-    """Run a supervisor, give its ports once it is ready, and stop it."""
-    task = asyncio.create_task(supervisor.run())
-    try:
-        async with asyncio.timeout(30):
-            yield await supervisor.ready()
-    finally:
-        supervisor.stop()
-        async with asyncio.timeout(30):
-            await task
 
 
 class Asker:
