@@ -366,6 +366,7 @@ CREATE TABLE IF NOT EXISTS control.invoices (
   CHECK (total = subtotal + tax),
   CHECK (period_end > period_start)
 );
+CREATE INDEX IF NOT EXISTS invoices_customer ON control.invoices (isp_id, customer_id);
 -- Generating a period's invoices twice makes one invoice.
 CREATE UNIQUE INDEX IF NOT EXISTS invoices_once_per_period
   ON control.invoices (isp_id, customer_id, period_start) WHERE status <> 'void';
@@ -416,6 +417,8 @@ CREATE TABLE IF NOT EXISTS control.voucher_batches (
   UNIQUE (isp_id, id),
   FOREIGN KEY (isp_id, service_plan_id) REFERENCES control.service_plans (isp_id, id)
 );
+
+CREATE INDEX IF NOT EXISTS voucher_batches_plan ON control.voucher_batches (isp_id, service_plan_id);
 
 -- A voucher is a customer whose username is the code; its clock starts at the first login.
 CREATE TABLE IF NOT EXISTS control.vouchers (
@@ -841,9 +844,15 @@ COMMENT ON COLUMN control.quota_topups.seconds IS 's added to the time quota whi
 COMMENT ON COLUMN control.quota_topups.created_by IS 'users.id; may be an admin of no ISP';
 COMMENT ON COLUMN control.invoices.bill_to IS 'name and address as printed; outlives the customer';
 COMMENT ON COLUMN control.invoices.period_end IS 'first day after the period';
+COMMENT ON COLUMN control.invoices.subtotal IS 'in currency, before tax';
+COMMENT ON COLUMN control.invoices.tax IS 'in currency';
+COMMENT ON COLUMN control.invoices.total IS 'in currency';
+COMMENT ON COLUMN control.invoice_lines.unit_price IS 'in the invoice''s currency, before tax';
+COMMENT ON COLUMN control.invoice_lines.amount IS 'in the invoice''s currency, before tax';
 COMMENT ON COLUMN control.payments.amount IS 'in currency; negative is a refund';
 COMMENT ON COLUMN control.payments.recorded_by IS 'users.id; may be an admin of no ISP';
 COMMENT ON COLUMN control.voucher_batches.validity_s IS 's from the first login; NULL: the plan''s limits only';
+COMMENT ON COLUMN control.voucher_batches.price IS 'of one voucher, in currency';
 COMMENT ON COLUMN control.voucher_batches.expires_at IS 'when unused vouchers lapse';
 COMMENT ON COLUMN control.voucher_batches.created_by IS 'users.id; may be an admin of no ISP';
 COMMENT ON COLUMN control.device_status.uptime_s IS 's';

@@ -7,6 +7,7 @@ programs run one. Without any, the tests that need it are skipped with the reaso
 import os
 import secrets
 import shutil
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,42 +69,42 @@ async def postgres() -> AsyncIterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-async def template(postgres: Cluster) -> AsyncIterator[str]:
+async def admin(postgres: Cluster) -> AsyncIterator[Db]:
+    """A connection that makes and drops databases."""
+    connection = await asyncpg.connect(postgres.admin)
+    yield connection
+    await connection.close(timeout=5)
+
+
+@pytest.fixture(scope="session")
+async def template(postgres: Cluster, admin: Db) -> AsyncIterator[str]:
     """The name of a migrated database that is copied for each test."""
-    admin = await asyncpg.connect(postgres.admin)
-    try:
-        await admin.execute(f"CREATE DATABASE {TEMPLATE} OWNER {postgres.owner}")
-        await migrate(postgres.dsn(TEMPLATE), schema="control")
-        await migrate(postgres.dsn(TEMPLATE), schema="accounting")
-        yield TEMPLATE
-        await admin.execute(f"DROP DATABASE {TEMPLATE} WITH (FORCE)")
-    finally:
-        await admin.close()
+    await admin.execute(f"CREATE DATABASE {TEMPLATE} OWNER {postgres.owner}")
+    await migrate(postgres.dsn(TEMPLATE), schema="control")
+    await migrate(postgres.dsn(TEMPLATE), schema="accounting")
+    yield TEMPLATE
+    await admin.execute(f"DROP DATABASE {TEMPLATE} WITH (FORCE)")
 
 
 @pytest.fixture
-async def empty_database(postgres: Cluster) -> AsyncIterator[str]:
+async def empty_database(postgres: Cluster, admin: Db) -> AsyncIterator[str]:
     """The owner's connection string of a new database without any schema."""
-    async for dsn in _new_database(postgres, "template1"):
+    async for dsn in _new_database(postgres, admin, "template1"):
         yield dsn
 
 
 @pytest.fixture
-async def database(postgres: Cluster, template: str) -> AsyncIterator[str]:
+async def database(postgres: Cluster, admin: Db, template: str) -> AsyncIterator[str]:
     """The owner's connection string of a new migrated database, dropped after the test."""
-    async for dsn in _new_database(postgres, template):
+    async for dsn in _new_database(postgres, admin, template):
         yield dsn
 
 
-async def _new_database(postgres: Cluster, template: str) -> AsyncIterator[str]:
+async def _new_database(postgres: Cluster, admin: Db, template: str) -> AsyncIterator[str]:
     name = f"radiuscore_test_{secrets.token_hex(6)}"
-    admin = await asyncpg.connect(postgres.admin)
-    try:
-        await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY OWNER {postgres.owner}")
-        yield postgres.dsn(name)
-        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await admin.close()
+    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY OWNER {postgres.owner}")
+    yield postgres.dsn(name)
+    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -131,11 +132,15 @@ async def isp_db(database: str) -> AsyncIterator[Db]:
 
 
 @pytest.fixture(scope="session")
-def keyring() -> Keyring:
+def encryption_keys() -> str:
+    """Two keys as the setting ENCRYPTION_KEYS has them; the first one seals."""
+    return ",".join(f"test{n}:{b64encode(secrets.token_bytes(32)).decode()}" for n in (2, 1))
+
+
+@pytest.fixture(scope="session")
+def keyring(encryption_keys: str) -> Keyring:
     """A key ring of two keys; the first one seals."""
-    return Keyring.parse(
-        "test2:bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmU=,test1:b2xkb2xkb2xkb2xkb2xkb2xkb2xkb2xkb2xkb2xkb2w="
-    )
+    return Keyring.parse(encryption_keys)
 
 
 @pytest.fixture
