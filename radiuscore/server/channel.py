@@ -49,15 +49,20 @@ def reachable(path: Path) -> Iterator[str]:
 
 
 class Channel(asyncio.Protocol):
-    """A worker's end. `run` is a task of its owner; ``on_command`` is called with each message from management.
+    """A worker's end. `run` is a task of its owner.
 
-    ``dropped`` counts the reports and events that did not fit or had nobody to go to.
+    ``on_command`` is called with each message from management, ``on_lost`` when there is nobody left to serve: what
+    was asked for is forgotten then, and asked for again by whoever comes. ``dropped`` counts the
+    reports and events that did not fit or had nobody to go to.
     """
 
-    def __init__(self, path: Path, worker: int, on_command: Callable[[Message], None]) -> None:
+    def __init__(
+        self, path: Path, worker: int, on_command: Callable[[Message], None], on_lost: Callable[[], None]
+    ) -> None:
         self._path = path
         self._worker = worker
         self._on_command = on_command
+        self._on_lost = on_lost
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._lost = asyncio.Event()
@@ -125,6 +130,7 @@ class Channel(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._lost.set()
+        self._on_lost()
 
     def data_received(self, data: bytes) -> None:
         *lines, self._incoming = (self._incoming + data).split(b"\n")

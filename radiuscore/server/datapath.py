@@ -45,6 +45,12 @@ class DataPath:
     of_worker: tuple[tuple[OpenSocket, ...], ...]
     skipped: tuple[str, ...]
 
+    @property
+    def receive_buffer(self) -> int:
+        """The octets of unread datagrams that the kernel keeps for each socket (it reports twice that on Linux)."""
+        asked = self.of_worker[0][0].sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        return asked // 2 if sys.platform == "linux" else asked
+
     def __enter__(self) -> "DataPath":
         return self
 

@@ -66,4 +66,4 @@ def device_at(nases: NasTable, address: bytes) -> Mapping[str, object]:
     if candidates is None or candidates.sole is None:
         return {}
     nas = candidates.sole.nas
-    return {"isp_id": nas.isp_id, "nas_id": nas.id}
+    return {"isp_id": nas.isp_id, "nas_id": nas.id, "nas": nas.name or str(ip_address(address))}

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from radiuscore.server.child import Child
 from radiuscore.server.config import InheritedSocket, Orders, ServeConfig
-from radiuscore.server.datapath import CannotServe, DataPath, open_data_path
+from radiuscore.server.datapath import RECEIVE_BUFFER, CannotServe, DataPath, open_data_path
 from radiuscore.server.sdnotify import Notifier
 
 DRAIN_S: Final = 15.0  # a worker gives up an accounting record after 10
@@ -64,8 +64,7 @@ class Supervisor:
         if self._path is None:
             config = self._config
             self._path = open_data_path(config.hosts, config.auth_port, config.acct_port, config.workers)
-            if self._path.skipped:
-                _log.info("this machine has no IPv6", extra={"skipped": ", ".join(self._path.skipped)})
+            self._log_shortcomings(self._path)
         return Ports(self._path.auth_port, self._path.acct_port)
 
     async def ready(self) -> Ports:
@@ -113,6 +112,13 @@ class Supervisor:
             finally:
                 self._ended = True
                 self._changed.set()
+
+    def _log_shortcomings(self, path: DataPath) -> None:
+        if path.skipped:
+            _log.info("this machine has no IPv6", extra={"skipped": ", ".join(path.skipped)})
+        if path.receive_buffer < RECEIVE_BUFFER:
+            fields = {"octets": path.receive_buffer, "cure": f"sysctl -w net.core.rmem_max={RECEIVE_BUFFER}"}
+            _log.info("the kernel gives less room for a storm of requests than we ask for", extra=fields)
 
     def _make_children(self, path: DataPath, stack: ExitStack) -> None:
         for slot, row in enumerate(path.of_worker):

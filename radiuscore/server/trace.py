@@ -83,6 +83,10 @@ class Tracer:
         """Trace no more."""
         self._requests.pop(trace_id, None)
 
+    def clear(self) -> None:
+        """Trace nothing more."""
+        self._requests.clear()
+
     def wrap(self, server: str, handle: Handle) -> Handle:
         """Return a handler that does the same and traces what is asked for."""
         return partial(self._handle, server, handle)

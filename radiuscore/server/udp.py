@@ -3,15 +3,13 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Mapping
-from ipaddress import ip_address
+from functools import partial
 from typing import Final, Self, TypeAlias
 
 from radiuscore.engine.engine import Engine
 from radiuscore.server.batchsocket import datagram_socket
-from radiuscore.server.discardlog import DiscardLog
+from radiuscore.server.discardlog import DiscardLog, device_at
 from radiuscore.server.listener import Listener
-from radiuscore.state.nastable import NasTable
 
 Address: TypeAlias = tuple[str, int]
 
@@ -33,7 +31,7 @@ class UdpServer:
 
         Raises `OSError`, which names the address, and leaves nothing open then.
         """
-        note = DiscardLog(lambda address: _owner_of(engine.nases, address)).note
+        note = DiscardLog(partial(device_at, engine.nases)).note
         with contextlib.ExitStack() as opened:
             sockets = [opened.enter_context(_bind(address)) for address in (auth, acct)]
             addresses = [(str(name[0]), int(name[1])) for name in (sock.getsockname() for sock in sockets)]
@@ -84,12 +82,3 @@ def _bind(address: Address) -> socket.socket:
         sock.close()
         raise OSError(error.errno, f"cannot listen on UDP {host} port {port}: {error.strerror}") from error
     return sock
-
-
-def _owner_of(nases: NasTable, address: bytes) -> Mapping[str, object]:
-    """Return the log fields of the device that an address belongs to, if it is one's alone."""
-    candidates = nases.find(address)
-    if candidates is None or candidates.sole is None:
-        return {}
-    nas = candidates.sole.nas
-    return {"isp_id": nas.isp_id, "nas_id": nas.id, "nas": nas.name or str(ip_address(address))}

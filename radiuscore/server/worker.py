@@ -72,7 +72,7 @@ class Worker:
         self._signatures = DeferredWriter(self._control, devices.record_signed, "a device's first signature")
         policy = ReplicaPolicy(self._replica, self._logins.offer, self._writer.submit)
         self._engine = Engine(self._nases, access=policy.access, accounting=policy.accounting, observer=self)
-        self._channel = Channel(config.run_dir / SOCKET_NAME, orders.slot, self._on_command)
+        self._channel = Channel(config.run_dir / SOCKET_NAME, orders.slot, self._on_command, self._on_lost)
         self._tracer = Tracer(self._nases, self._channel.event, lambda: self._logins.last)
         self._listeners = self._listen()
         self._meter = Meter(self._engine, self._listeners, self._writer, self._logins, self._channel)
@@ -186,6 +186,11 @@ class Worker:
                 self._tracer.end(message["id"])
             case "drain":
                 self._lifeline.ended.set()
+        self._aim_listeners()
+
+    def _on_lost(self) -> None:
+        """Trace nothing that nobody hears; a management process that comes back asks for it again."""
+        self._tracer.clear()
         self._aim_listeners()
 
     def _aim_listeners(self) -> None:

@@ -27,9 +27,12 @@ def path(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def channel(
-    path: Path, worker: int = 0, on_command: Callable[[Message], None] = lambda _: None
+    path: Path,
+    worker: int = 0,
+    on_command: Callable[[Message], None] = lambda _: None,
+    on_lost: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[Channel]:
-    one = Channel(path, worker, on_command)
+    one = Channel(path, worker, on_command, on_lost)
     task = asyncio.create_task(one.run())
     yield one
     task.cancel()
@@ -106,13 +109,15 @@ async def test_a_management_process_that_does_not_read_holds_nobody_up(path: Pat
 
 
 async def test_the_channel_is_made_anew(path: Path) -> None:
-    async with channel(path) as worker:
-        for _ in range(2):
+    lost: list[None] = []
+    async with channel(path, on_lost=lambda: lost.append(None)) as worker:
+        for times in (1, 2):
             async with server(path) as management:
                 await until(lambda: worker.connected)
                 worker.report(REPORT)
                 await until(lambda seen=management.reports: seen)  # type: ignore[misc]
             await until(lambda: not worker.connected)
+            assert len(lost) == times
 
 
 async def test_commands_reach_every_worker_also_one_that_comes_later(path: Path) -> None:

@@ -115,12 +115,12 @@ def test_what_a_patient_nas_does_as_well_is_no_warning(caplog: pytest.LogCapture
 def test_a_discard_names_the_device_only_where_the_address_is_one_devices_alone() -> None:
     nases = NasTable(
         [
-            Nas("10.0.0.7", secret=b"a", isp_id=1, id=11),
+            Nas("10.0.0.7", secret=b"a", isp_id=1, id=11, name="tower"),
             Nas("10.0.0.8", secret=b"b", isp_id=1, id=12),
             Nas("10.0.0.8", secret=b"c", isp_id=2, id=13),
         ]
     )
-    assert device_at(nases, SOURCE[2:]) == {"isp_id": 1, "nas_id": 11}
+    assert device_at(nases, SOURCE[2:]) == {"isp_id": 1, "nas_id": 11, "nas": "tower"}
     assert device_at(nases, OTHER[2:]) == {}
     assert device_at(nases, bytes((10, 0, 0, 9))) == {}
 

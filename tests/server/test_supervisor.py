@@ -16,7 +16,7 @@ import pytest
 
 from radiuscore.server import child as child_module
 from radiuscore.server.config import ServeConfig
-from radiuscore.server.datapath import CannotServe
+from radiuscore.server.datapath import RECEIVE_BUFFER, CannotServe, open_data_path
 from radiuscore.server.sdnotify import Notifier
 from radiuscore.server.supervisor import Supervisor
 from tests.server.support import running, until
@@ -207,6 +207,19 @@ async def test_a_second_server_on_the_same_port_is_refused_in_one_sentence(confi
         )
         with pytest.raises(CannotServe):
             await second.ready()
+
+
+async def test_a_storm_has_room_in_the_kernel(config: ServeConfig, caplog: pytest.LogCaptureFixture) -> None:
+    """8 MiB for root; as somebody else what the system allows, and the log says how to allow more."""
+    caplog.set_level(logging.INFO)
+    with open_data_path(config.hosts, 0, 0, 1) as path:
+        room = path.receive_buffer
+    if os.geteuid() == 0:
+        assert room == RECEIVE_BUFFER
+    async with running(Supervisor(config, worker_argv=ECHO_WORKER, notifier=SILENT)):
+        pass
+    told = messages(caplog, "the kernel gives less room for a storm of requests than we ask for")
+    assert bool(told) == (room < RECEIVE_BUFFER)
 
 
 async def test_an_address_of_another_machine_is_refused_in_one_sentence(config: ServeConfig) -> None:
