@@ -93,8 +93,11 @@ async def open_database(settings: Settings, progress: Progress | None = None) ->
         yield await unlock(settings, server)
 
 
-async def unlock(settings: Settings, server: Server) -> Database:
-    """Return a migrated database with its keys, which are made now if it is embedded and new. Raises `Fault`."""
+async def unlock(settings: Settings, server: Server, *, remember: bool = True) -> Database:
+    """Return a migrated database with its keys, which are made now if it is embedded and new. Raises `Fault`.
+
+    ``remember``: let the database note a sealing key that it has not seen, and want that key from now on.
+    """
     with as_faults():
         encryption_keys, jwt_secret_key = settings.encryption_keys, settings.jwt_secret_key
         if encryption_keys is None or jwt_secret_key is None:
@@ -103,7 +106,10 @@ async def unlock(settings: Settings, server: Server) -> Database:
             jwt_secret_key = jwt_secret_key or made.jwt_secret_key
         keyring = Keyring.parse(encryption_keys)
         async with server.connect() as db:
+            noting = db.transaction()
+            await noting.start()
             await check_keys(db, keyring)
+            await (noting.commit() if remember else noting.rollback())
     return Database(server, encryption_keys, jwt_secret_key, keyring)
 
 

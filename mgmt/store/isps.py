@@ -14,6 +14,17 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 FIND_BY_EMAIL: Final = "SELECT id FROM control.isps WHERE lower(email) = lower($1)"
 FIND_RADIUS_SECRET: Final = "SELECT radius_secret FROM control.isps WHERE id = $1"
 
+FIND_DEVICES_AT: Final = """
+SELECT isp_id, id
+  FROM control.devices
+ WHERE device_ip = $1::text::inet
+    OR EXISTS (SELECT FROM unnest(radius_sources) AS source WHERE $1::text::inet <<= source)
+ ORDER BY isp_id, id
+"""
+FIND_DEVICE: Final = "SELECT isp_id, id FROM control.devices WHERE id = $1"
+FIND_ISPS_OF_USERNAME: Final = "SELECT isp_id FROM control.customers WHERE username_key = $1 ORDER BY isp_id"
+LIST_IDS: Final = "SELECT id FROM control.isps ORDER BY id"
+
 
 async def insert(
     db: Connection,
@@ -51,3 +62,23 @@ async def load_radius_secret(db: Connection, isp_id: int, keyring: Keyring) -> s
     if sealed is None:
         return None
     return keyring.open(sealed, table="isps", row=isp_id, column="radius_secret", isp_id=isp_id).decode()
+
+
+async def find_devices_at(db: Connection, address: str) -> list[tuple[int, int]]:
+    """Return (isp_id, device id) of every ISP's routers whose packets may come from this address."""
+    return [(row["isp_id"], row["id"]) for row in await db.fetch(FIND_DEVICES_AT, address)]
+
+
+async def find_device(db: Connection, device_id: int) -> list[tuple[int, int]]:
+    """Return (isp_id, device id) of one router, in a list of at most one."""
+    return [(row["isp_id"], row["id"]) for row in await db.fetch(FIND_DEVICE, device_id)]
+
+
+async def find_isps_of_username(db: Connection, key: str) -> list[int]:
+    """Return the ISPs that have a customer with this username key."""
+    return [row["isp_id"] for row in await db.fetch(FIND_ISPS_OF_USERNAME, key)]
+
+
+async def list_ids(db: Connection) -> list[int]:
+    """Return the id of every ISP."""
+    return [row["id"] for row in await db.fetch(LIST_IDS)]

@@ -1,0 +1,5 @@
+"""``python -m mgmt`` is ``radiuscore``."""
+
+from mgmt.cli import main
+
+main()
