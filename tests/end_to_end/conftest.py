@@ -7,7 +7,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,14 +71,13 @@ def free_ports(count: int) -> list[int]:
 
 
 @asynccontextmanager
-async def run_server(data_dir: Path, environment: Mapping[str, str]) -> AsyncIterator[Server]:
+async def run_server(data_dir: Path, environment: dict[str, str]) -> AsyncIterator[Server]:
     """Run `radiuscore serve` until the block ends; it is ready when the block begins."""
     auth, acct, api = free_ports(3)[:3]
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     log = data_dir.with_suffix(".log")
     settings = {
         "PATH": os.environ["PATH"],
-        "HOME": str(data_dir),
+        "HOME": str(data_dir.parent),
         "DATA_DIR": str(data_dir),
         "JWT_SECRET_KEY": "a key of the tests, long enough to be one",
         "RADIUS_AUTH_PORT": str(auth),
@@ -88,7 +87,7 @@ async def run_server(data_dir: Path, environment: Mapping[str, str]) -> AsyncIte
     } | environment
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "mgmt", "serve", cwd=data_dir, env=settings, stdout=output, stderr=output
+            sys.executable, "-m", "mgmt", "serve", cwd=data_dir.parent, env=settings, stdout=output, stderr=output
         )
     server = Server(process, int(settings["RADIUS_AUTH_PORT"]), int(settings["RADIUS_ACCT_PORT"]), api, data_dir, log)
     try:
@@ -112,6 +111,17 @@ async def until_ready(server: Server) -> None:
                 return
         await asyncio.sleep(0.05)
     pytest.fail(f"the server did not become ready:\n{server.log.read_text()[-4000:]}")
+
+
+async def until(ask: Callable[[], Awaitable[Any]], enough: Callable[[Any], bool], within_s: float = 10.0) -> Any:
+    """Ask until the answer is enough; fail with the last one."""
+    deadline = asyncio.get_running_loop().time() + within_s
+    while True:
+        answer = await ask()
+        if enough(answer):
+            return answer
+        assert asyncio.get_running_loop().time() < deadline, answer
+        await asyncio.sleep(0.05)
 
 
 @pytest.fixture

@@ -1,13 +1,12 @@
 """Debian's radclient against `radiuscore serve`: a client nobody here wrote is let in, kept out and counted."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from tests.conftest import Db, Tenant
-from tests.end_to_end.conftest import Answer, Server
+from tests.end_to_end.conftest import Answer, Server, until
 
 pytestmark = pytest.mark.program("radclient")
 
@@ -49,7 +48,7 @@ async def test_an_unsigned_login_is_answered_until_the_router_signs(
     login = (USER, 'User-Password = "password123"')
     assert (await radclient(server.auth_port, "auth", tenant.secret, *login)).code == "Access-Accept"
     assert (await radclient(server.auth_port, "auth", tenant.secret, *login, SIGNED)).code == "Access-Accept"
-    await _until(lambda: radclient(server.auth_port, "auth", tenant.secret, *login), lambda answer: answer.code is None)
+    await until(lambda: radclient(server.auth_port, "auth", tenant.secret, *login), lambda answer: answer.code is None)
 
 
 async def test_answers_status_server_on_both_ports(server: Server, radclient: Send, tenant: Tenant) -> None:
@@ -92,7 +91,7 @@ async def test_a_wrong_secret_and_a_stranger_get_no_answer(server: Server, radcl
     assert (await radclient(server.acct_port, "acct", b"wrong", *start)).code is None
     assert (await radclient(server.auth_port, "status", b"wrong", SIGNED)).code is None
     assert (await radclient(server.auth_port, "auth", tenant.secret, *login, source="127.0.0.2")).code is None
-    assert await _until(lambda: server.metric("radius_discards_total"), lambda count: count >= 4) >= 4
+    assert await until(lambda: server.metric("radius_discards_total"), lambda count: count >= 4) >= 4
 
 
 async def test_two_isps_at_one_router_address(
@@ -130,7 +129,7 @@ async def test_a_customer_of_another_isp_is_unknown_and_nothing_says_whose_he_is
     answer = await radclient(server.auth_port, "auth", here.secret, *login)
     assert answer.code == "Access-Reject"
     assert not answer.values("Reply-Message")
-    rows = await _until(
+    rows = await until(
         lambda: db.fetch("SELECT * FROM accounting.auth_log WHERE outcome = 'reject'"), lambda rows: len(rows) > 0
     )
     assert [(row["isp_id"], row["reason"], row["customer_id"]) for row in rows] == [(here.isp_id, "unknown_user", None)]
@@ -142,14 +141,14 @@ async def test_a_change_in_the_database_is_in_force_at_once(
 ) -> None:
     login = (USER, 'User-Password = "password123"', SIGNED)
     await db.execute("UPDATE control.customers SET status = 'suspended' WHERE isp_id = $1", tenant.isp_id)
-    rejected = await _until(
+    rejected = await until(
         lambda: radclient(server.auth_port, "auth", tenant.secret, *login),
         lambda answer: answer.code == "Access-Reject",
     )
     assert rejected.values("Reply-Message") == ["This account is suspended."]
     await db.execute("UPDATE control.service_plans SET download_bps = 99000000 WHERE isp_id = $1", tenant.isp_id)
     await db.execute("UPDATE control.customers SET status = 'active' WHERE isp_id = $1", tenant.isp_id)
-    accepted = await _until(
+    accepted = await until(
         lambda: radclient(server.auth_port, "auth", tenant.secret, *login),
         lambda answer: answer.code == "Access-Accept",
     )
@@ -162,14 +161,3 @@ async def _session(db: Db, isp_id: int, acct_session_id: str) -> Any:
     )
     assert row is not None
     return row
-
-
-async def _until(ask: Callable[[], Awaitable[Any]], enough: Callable[[Any], bool], within_s: float = 10.0) -> Any:
-    """Ask until the answer is enough; fail with the last one."""
-    deadline = asyncio.get_running_loop().time() + within_s
-    while True:
-        answer = await ask()
-        if enough(answer):
-            return answer
-        assert asyncio.get_running_loop().time() < deadline, answer
-        await asyncio.sleep(0.05)
