@@ -64,8 +64,8 @@ async def _fill(dsn: str, keyring: Keyring, customers: int, isps: int) -> None:
     try:
         await db.execute(
             "INSERT INTO control.isps (id, name, company_name, email, api_key, max_customers) "
-            "SELECT n, 'isp ' || n, 'isp ' || n, 'isp' || n || '@example.com', encode(sha256(n::text::bytea), 'hex'), 0 "
-            "FROM generate_series(1, $1::int) AS n",
+            "SELECT n, 'isp ' || n, 'isp ' || n, 'isp' || n || '@example.com', encode(sha256(n::text::bytea), 'hex'), "
+            "0 FROM generate_series(1, $1::int) AS n",
             isps,
         )
         await db.execute(
