@@ -5,6 +5,7 @@ and named in the log: its owner cannot log in, everybody else can, and nobody lo
 """
 
 import logging
+from datetime import UTC, tzinfo
 from ipaddress import IPv4Address
 from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -51,7 +52,10 @@ SELECT d.isp_id, d.id, d.device_name AS name,
   JOIN control.isps AS i ON i.id = d.isp_id
 """
 LOAD_NASES: Final = _NAS
-FIND_NASES: Final = _NAS + " WHERE (d.isp_id, d.id) IN (SELECT * FROM unnest($1::int[], $2::bigint[]))"
+FIND_NASES: Final = (
+    _NAS
+    + "  JOIN unnest($1::int[], $2::bigint[]) AS wanted (isp_id, id) ON (d.isp_id, d.id) = (wanted.isp_id, wanted.id)"
+)
 FIND_NASES_OF_ISPS: Final = _NAS + " WHERE d.isp_id = ANY ($1::int[])"
 
 _PLAN: Final = """
@@ -126,11 +130,12 @@ _PLAN_FIELDS: Final = (
 
 def isp_of(row: Row) -> Isp:
     """Make the record of an ISP. A zone that Python does not know is UTC, and the log says so."""
-    try:
-        zone = ZoneInfo(row["zone"])
-    except (ZoneInfoNotFoundError, ValueError):
-        _log.error("ISP %d: time zone %r is not known here, UTC is used: install tzdata", row["id"], row["zone"])
-        zone = ZoneInfo("UTC")
+    zone: tzinfo = UTC
+    if row["zone"] != "UTC":
+        try:
+            zone = ZoneInfo(row["zone"])
+        except (ZoneInfoNotFoundError, ValueError):
+            _log.error("ISP %d: time zone %r is not known here, UTC is used: install tzdata", row["id"], row["zone"])
     return Isp(row["id"], row["name"], row["active"], zone)
 
 
