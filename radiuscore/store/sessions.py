@@ -83,9 +83,10 @@ applied AS (
                 WHEN NOT lives THEN s.terminate_cause END,
            CASE excluded.statuses WHEN 1 THEN excluded.started_at ELSE s.started_at END,
            CASE WHEN is_later THEN excluded.updated_at ELSE s.updated_at END,
-           -- The first Stop says when; what else closed the session is forgotten when it lives on.
+           -- The first Stop says when, else the latest report; what closed the session is forgotten when it lives on.
            CASE WHEN was_stopped THEN s.stopped_at WHEN is_stop THEN excluded.stopped_at
-                WHEN NOT lives THEN s.stopped_at END,
+                WHEN s.state = 'closed' AND NOT lives
+                THEN CASE WHEN is_later THEN excluded.updated_at ELSE s.stopped_at END END,
            CASE WHEN was_stopped THEN s.closed_at WHEN is_stop THEN excluded.closed_at
                 WHEN NOT lives THEN s.closed_at END,
            greatest(s.session_time, excluded.session_time),
@@ -171,13 +172,17 @@ history AS (
     FROM applied
    WHERE closed_by = 'stop'
   ON CONFLICT (isp_id, nas_id, acct_session_id, username_key, stopped_at, id) DO UPDATE
-  SET customer_id = excluded.customer_id, started_at = excluded.started_at, updated_at = excluded.updated_at,
-      session_time = excluded.session_time,
-      input_octets = excluded.input_octets, output_octets = excluded.output_octets,
-      input_packets = excluded.input_packets, output_packets = excluded.output_packets,
-      start_estimate = excluded.start_estimate,
-      input_counter = excluded.input_counter, output_counter = excluded.output_counter,
-      statuses = excluded.statuses
+  SET (customer_id, plan_id, started_at, updated_at, session_time,
+       input_octets, output_octets, input_packets, output_packets,
+       framed_ip_address, framed_ipv6_prefix, delegated_ipv6_prefix, calling_station_id, called_station_id,
+       nas_port, nas_port_id, event_timestamp, interim_interval_s, local_address, node,
+       start_estimate, input_counter, output_counter, statuses) = (
+       excluded.customer_id, excluded.plan_id, excluded.started_at, excluded.updated_at, excluded.session_time,
+       excluded.input_octets, excluded.output_octets, excluded.input_packets, excluded.output_packets,
+       excluded.framed_ip_address, excluded.framed_ipv6_prefix, excluded.delegated_ipv6_prefix,
+       excluded.calling_station_id, excluded.called_station_id, excluded.nas_port, excluded.nas_port_id,
+       excluded.event_timestamp, excluded.interim_interval_s, excluded.local_address, excluded.node,
+       excluded.start_estimate, excluded.input_counter, excluded.output_counter, excluded.statuses)
 ),
 added AS (
   SELECT applied.isp_id, applied.customer_id, report.hour, report.day, report.period, report.period_start,
