@@ -17,7 +17,7 @@ NUMBERS = {
 }
 
 
-def tested() -> set[str]:
+def with_a_test() -> set[str]:
     names = re.findall(
         r"^(?:async )?def test_([a-z]\d+b?)_",
         "\n".join(path.read_text("utf-8") for path in HERE.glob("test_*.py")),
@@ -31,7 +31,7 @@ def explained() -> list[str]:
 
 
 def test_every_number_has_a_test() -> None:
-    assert tested() == NUMBERS
+    assert with_a_test() == NUMBERS
 
 
 def test_every_number_is_explained_once() -> None:
