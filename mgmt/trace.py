@@ -69,7 +69,7 @@ def describe_event(event: Mapping[str, Any]) -> str:
     if event["reply"] is None:
         lines.append(f"  no answer: {event['reason']}")
         return "\n".join(lines)
-    lines.append(f"  answered, because of {event['reason']}:" if event["reason"] else "  answered:")
+    lines.append(f"  answered ({event['reason']}):" if event["reason"] else "  answered:")
     lines += _indented(event["reply"])
     return "\n".join(lines)
 

@@ -93,6 +93,8 @@ class FakeNas:
     A request is sent up to ``tries`` times, the same octets each time, with ``timeout_s`` of waiting after each.
     ``sessions`` are those that are online, by Acct-Session-Id. CoA and Disconnect are taken on ``coa_port`` (any free
     one by default, see `coa_address`) and answered by ``on_dynauth``, which by default carries them out.
+    ``sessions_before`` is how many sessions it has had already: a server that remembers an Acct-Session-Id of the last
+    minute takes the same one for the same session, so give each run of a program another number.
     Every method that asks raises `NoReply` when the server stays silent.
     """
 
@@ -110,6 +112,7 @@ class FakeNas:
         timeout_s: float = ROUTEROS_TIMEOUT_S,
         coa_port: int = 0,
         on_dynauth: Answerer = answer_as_routeros,
+        sessions_before: int = 0,
     ) -> None:
         self.secret: Final = SharedSecret(secret.encode() if isinstance(secret, str) else secret)
         self.sessions: Final[dict[str, FakeSession]] = {}
@@ -120,7 +123,7 @@ class FakeNas:
         self._signs = require_message_auth
         self._coa_port = coa_port
         self._reboots = 0
-        self._logins = 0
+        self._logins = sessions_before
         self._link = Link(self.secret, require_message_auth, tries, timeout_s)
         servers = frozenset((self._auth[0], self._acct[0]))
         self._dynauth = DynAuthPort(self.secret, on_dynauth, self.sessions, servers)
