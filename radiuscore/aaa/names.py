@@ -16,7 +16,11 @@ def username_key(username: str | bytes) -> str:
     octets are separated, becomes ``aa:bb:cc:dd:ee:ff``. Nothing is stripped: ``user\\0`` is not ``user``.
     Takes the name as typed, or its octets as they came in a packet.
     """
-    text = text_of(username.encode("utf-8", "surrogatepass") if isinstance(username, str) else username)
+    return key_of_text(text_of(username.encode("utf-8", "surrogatepass") if isinstance(username, str) else username))
+
+
+def key_of_text(text: str) -> str:
+    """Return `username_key` of a name that is in the form of `text_of` already, as it is stored."""
     mac = parse_mac(text)
     if mac is not None:
         return format_mac(mac)

@@ -6,7 +6,7 @@ the devices of its longest matching prefix. (The longest prefix over all ISPs wo
 a neighbour's prefix by naming it more exactly.)
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import zip_longest
 from math import inf
 from typing import Final, TypeAlias
@@ -157,6 +157,10 @@ class NasTable:
 
     def get(self, isp_id: IspId, nas_id: NasId) -> NasEntry | None:
         return self._entries.get((isp_id, nas_id))
+
+    def device_ids(self) -> Collection[tuple[IspId, NasId]]:
+        """Return the ids of every device: its ISP's and its own."""
+        return self._entries.keys()
 
     def __len__(self) -> int:
         return len(self._entries)

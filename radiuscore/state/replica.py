@@ -4,6 +4,7 @@ Changed only by `load` and `apply`, between two datagrams, so a reader never see
 encoded is encoded here, when a record arrives.
 """
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from radiuscore.aaa.changes import CustomerChange, IspChange, PlanChange, Snapshot
@@ -40,6 +41,10 @@ class Replica:
 
     def find_isp(self, isp_id: IspId) -> IspReplica | None:
         return self._isps.get(isp_id)
+
+    def isp_ids(self) -> Collection[IspId]:
+        """Return the ids of every ISP."""
+        return self._isps.keys()
 
     def load(self, snapshot: Snapshot) -> None:
         """Replace everything by a snapshot."""
