@@ -223,7 +223,8 @@ async def test_nothing_acknowledged_is_lost_when_workers_are_killed(
     rows = await db.fetch("SELECT isp_id, acct_session_id, input_octets FROM accounting.sessions")
     stored = {f"{row['isp_id']} {row['acct_session_id']}": row["input_octets"] for row in rows}
     assert len(acknowledged) > 80
-    assert {key: stored.get(key) for key in acknowledged} == acknowledged
+    # More may be stored: a commit whose acknowledgement died with the worker.
+    assert {key: octets for key, octets in acknowledged.items() if stored.get(key, -1) < octets} == {}
 
 
 async def _use(ports: Ports, tenant: Tenant, number: int, acknowledged: dict[str, int], ended: asyncio.Event) -> None:
