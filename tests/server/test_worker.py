@@ -111,6 +111,21 @@ async def test_each_isps_login_and_usage_land_with_that_isp(
     ]
 
 
+async def test_a_router_that_restarts_ends_its_own_sessions_and_no_other_isps(
+    config: ServeConfig, both: tuple[Tenant, Tenant], db: DirectConnection
+) -> None:
+    async with running(Supervisor(config, notifier=SILENT)) as ports:
+        for tenant in both:
+            async with router(ports, tenant) as nas:
+                login = await nas.login(tenant.username, tenant.password)
+                assert login.session is not None
+                await login.session.interim(input_octets=1000, session_time=60)
+        async with router(ports, both[0]) as nas:
+            await nas.accounting_on()
+    rows = await db.fetch("SELECT state, closed_by, input_octets FROM accounting.sessions ORDER BY isp_id")
+    assert [tuple(row) for row in rows] == [("closed", "accounting_on", 1000), ("open", None, 1000)]
+
+
 async def test_what_is_learned_of_a_device_is_stored_and_told(
     config: ServeConfig, both: tuple[Tenant, Tenant], db: DirectConnection
 ) -> None:
