@@ -29,6 +29,8 @@ MAX_MARK_AGE: Final = timedelta(hours=47)  # control.prune_change_log() keeps 48
 MAX_BACKOFF_S: Final = 5.0
 _AT_ONCE: Final = 2000  # changes handed over together; more come in several parts, so that packets are answered
 
+_OUTAGES: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
 _log: Final = logging.getLogger("radiuscore.store")
 
 READ_MARK: Final = """
@@ -114,7 +116,7 @@ async def follow(
                         yield part
                     mark, failures = now, 0
                     await _wait(woken)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except _OUTAGES as error:
             failures += 1
             _log.warning("The change log is not being read, trying again: %s", error or type(error).__name__)
         await asyncio.sleep(_backoff_s(failures))
