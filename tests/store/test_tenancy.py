@@ -31,7 +31,7 @@ SELECT ns.nspname || '.' || rel.relname AS name, rel.oid, rel.relrowsecurity, re
  ORDER BY 1
 """
 
-# One row in every table of schema control that `insert_tenant` leaves empty: $1 ISP, $2 device, $3 plan, $4 customer.
+# One row in every table that `insert_tenant` leaves empty: $1 ISP, $2 device, $3 plan, $4 customer.
 FILL = """
 INSERT INTO control.users (isp_id, email, password_hash, role) VALUES ($1, $1 || '@example.com', '', 'isp_admin');
 INSERT INTO control.customer_devices (isp_id, customer_id, device_id) VALUES ($1, $4, $2);
@@ -50,6 +50,26 @@ INSERT INTO control.webhooks (id, isp_id, url) VALUES ($1, $1, 'https://example.
 INSERT INTO control.webhook_deliveries (isp_id, webhook_id, event, payload) VALUES ($1, $1, 'test', '{}');
 INSERT INTO control.audit_log (isp_id, actor, action) VALUES ($1, 'x', 'y');
 INSERT INTO control.idempotency_keys (isp_id, principal, key, request_sha256) VALUES ($1, 'isp', 'k', repeat('0', 64));
+
+INSERT INTO accounting.sessions (isp_id, nas_id, acct_session_id, username_key, id, username, state, started_at,
+    updated_at, session_time, input_octets, output_octets, node, start_estimate, statuses)
+  VALUES ($1, $2, '81', 'a', gen_random_uuid(), 'a', 'open', now(), now(), 0, 0, 0, 'n1', 0, 1);
+INSERT INTO accounting.session_history (isp_id, nas_id, acct_session_id, username_key, id, username, closed_by,
+    started_at, updated_at, stopped_at, closed_at, session_time, input_octets, output_octets, node, start_estimate,
+    statuses)
+  VALUES ($1, $2, '81', 'a', gen_random_uuid(), 'a', 'stop', now(), now(), now(), now(), 0, 0, 0, 'n1', 0, 2);
+INSERT INTO accounting.usage_hour (isp_id, customer_id, hour, input_octets, output_octets, session_time)
+  VALUES ($1, $4, date_trunc('hour', now()), 1, 1, 1);
+INSERT INTO accounting.usage_day (isp_id, customer_id, day, input_octets, output_octets, session_time)
+  VALUES ($1, $4, now(), 1, 1, 1);
+INSERT INTO accounting.usage_period
+    (isp_id, customer_id, period, period_start, input_octets, output_octets, session_time)
+  VALUES ($1, $4, 'month', now(), 1, 1, 1);
+INSERT INTO accounting.auth_log (isp_id, at, nas_id, username, outcome, reason, method, node)
+  VALUES ($1, now(), $2, 'a', 'accept', '', 'pap', 'n1');
+INSERT INTO accounting.address_leases (isp_id, pool, address) VALUES ($1, 'pool', '10.0.0.1');
+INSERT INTO accounting.simultaneous_use_slots (isp_id, customer_id, slot, session_id, nas_id, expires_at)
+  VALUES ($1, $4, 1, gen_random_uuid(), $2, now());
 """
 
 
@@ -64,10 +84,10 @@ async def filled(db: Db, tenants: tuple[Tenant, Tenant]) -> tuple[Tenant, Tenant
     return tenants
 
 
-async def tenant_tables(db: Db, schema: str = "") -> list[Any]:
+async def tenant_tables(db: Db) -> list[Any]:
     tables = await db.fetch(TENANT_TABLES)
-    assert len(tables) > 15
-    return [table for table in tables if table["name"].startswith(schema)]
+    assert len(tables) > 25
+    return tables
 
 
 def tenant_column(table: str) -> str:
@@ -200,11 +220,37 @@ async def test_partitions_are_reached_through_their_parents_only(db: Db) -> None
     assert granted == []
 
 
+async def test_nothing_goes_around_the_policies(db: Db) -> None:
+    """A view reads as its owner unless it says otherwise; so does a function that is SECURITY DEFINER."""
+    views = await db.fetch(
+        """
+        SELECT rel.oid::regclass::text FROM pg_class AS rel JOIN pg_namespace AS ns ON ns.oid = rel.relnamespace
+         WHERE ns.nspname IN ('control', 'accounting') AND rel.relkind IN ('v', 'm')
+           AND EXISTS (SELECT FROM pg_attribute WHERE attrelid = rel.oid AND attname = 'isp_id')
+           AND NOT coalesce('security_invoker=true' = ANY (rel.reloptions), false)
+        """
+    )
+    assert views == []
+    functions = await db.fetch(
+        """
+        SELECT proc.oid::regprocedure::text AS name, proc.prorettype = 'trigger'::regtype AS is_trigger,
+               has_function_privilege('radiuscore_isp', proc.oid, 'EXECUTE') AS callable,
+               coalesce('search_path=pg_catalog' = ANY (proc.proconfig), false) AS path_is_fixed
+          FROM pg_proc AS proc JOIN pg_namespace AS ns ON ns.oid = proc.pronamespace
+         WHERE ns.nspname IN ('control', 'accounting') AND proc.prosecdef
+        """
+    )
+    assert functions
+    for function in functions:
+        assert function["path_is_fixed"], function["name"]
+        assert function["is_trigger"] or not function["callable"], function["name"]
+
+
 # -- the behaviour -----------------------------------------------------------------------------------------------------
 
 
 async def test_both_isps_have_a_row_in_every_table(db: Db, filled: tuple[Tenant, Tenant]) -> None:
-    for table in await tenant_tables(db, "control."):
+    for table in await tenant_tables(db):
         for tenant in filled:
             column = tenant_column(table["name"])
             found = await db.fetchval(f"SELECT count(*) FROM {table['name']} WHERE {column} = $1", tenant.isp_id)
@@ -215,7 +261,7 @@ async def test_an_isp_reaches_its_own_rows_and_no_others(db: Db, isp_db: Db, fil
     mine, other = (tenant.isp_id for tenant in filled)
     await isp_db.execute("SELECT set_config('app.isp_id', $1, false)", str(mine))
     readable = 0
-    for table in await tenant_tables(db, "control."):
+    for table in await tenant_tables(db):
         name, column = table["name"], tenant_column(table["name"])
         if await db.fetchval("SELECT has_table_privilege('radiuscore_isp', $1::oid, 'SELECT')", table["oid"]):
             readable += 1
@@ -232,7 +278,7 @@ async def test_an_isp_cannot_add_a_row_of_another(db: Db, isp_db: Db, filled: tu
     mine, other = (tenant.isp_id for tenant in filled)
     await isp_db.execute("SELECT set_config('app.isp_id', $1, false)", str(mine))
     tried = 0
-    for table in await tenant_tables(db, "control."):
+    for table in await tenant_tables(db):
         columns = await db.fetch(
             """
             SELECT quote_ident(attname) AS name FROM pg_attribute
@@ -261,7 +307,7 @@ async def test_without_a_tenant_everything_is_an_error(db: Db, isp_db: Db, fille
     for value in (None, ""):  # never set, and what is left of a setting that was local to a transaction
         if value is not None:
             await isp_db.execute("SELECT set_config('app.isp_id', '', false)")
-        for table in await tenant_tables(db, "control."):
+        for table in await tenant_tables(db):
             for statement in (f"SELECT * FROM {table['name']}", f"DELETE FROM {table['name']}"):
                 with pytest.raises(
                     (
