@@ -30,19 +30,15 @@ class DuplicateTable:
 
     def find(self, key: bytes, authenticator: bytes, now: Moment) -> _Entry | None:
         """Return (authenticator, reply) of this very request; the reply is ``None`` while it is being made."""
-        age = now.monotonic - self._turned_at
-        if age > LIFETIME_S:
-            self._older = self._younger if age <= 2 * LIFETIME_S else {}
-            self._younger = {}
-            self._turned_at = now.monotonic
+        if now.monotonic - self._turned_at > LIFETIME_S:
+            self._turn(now)
         entry = self._younger.get(key) or self._older.get(key)
         return entry if entry is not None and entry[0] == authenticator else None
 
     def remember(self, key: bytes, authenticator: bytes, reply: bytes | None, now: Moment) -> None:
         """Keep the reply of a request, or that one is being made."""
-        if len(self._younger) >= MAX_ENTRIES:
-            self._older, self._younger = self._younger, {}
-            self._turned_at = max(self._turned_at, now.monotonic)
+        if now.monotonic - self._turned_at > LIFETIME_S or len(self._younger) >= MAX_ENTRIES:
+            self._turn(now)
         self._younger[key] = (authenticator, reply)
 
     def is_replaced(self, key: bytes, authenticator: bytes) -> bool:
@@ -56,6 +52,12 @@ class DuplicateTable:
             entry = generation.get(key)
             if entry is not None and entry[0] == authenticator:
                 del generation[key]
+
+    def _turn(self, now: Moment) -> None:
+        """Begin a generation. After a pause the last one is forgotten too, for it is older than its entries may be."""
+        self._older = self._younger if now.monotonic - self._turned_at <= 2 * LIFETIME_S else {}
+        self._younger = {}
+        self._turned_at = max(self._turned_at, now.monotonic)
 
     def __len__(self) -> int:
         return len(self._younger) + len(self._older)
