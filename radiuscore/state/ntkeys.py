@@ -22,3 +22,6 @@ class NtKeyCache:
         if keys is None:
             keys = self._keys[password] = NtKeys(password)
         return keys
+
+    def __len__(self) -> int:
+        return len(self._keys)
