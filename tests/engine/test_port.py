@@ -60,7 +60,7 @@ def test_requests_and_replies_are_counted_by_code(bench: Bench) -> None:
 
 def test_a_fault_of_a_handler_is_the_callers_to_log_and_is_forgotten() -> None:
     server = RadiusServer([Nas("10.0.0.1", ONE)])
-    decisions = [ZeroDivisionError(), Accept()]
+    decisions: list[Exception | Accept] = [ZeroDivisionError(), Accept()]
 
     @server.on_access
     def access(_: object) -> Accept:
