@@ -39,10 +39,12 @@ SELECT pg_current_snapshot()::text AS snapshot, now() AS at,
        (SELECT system_identifier FROM pg_control_system())::text
          || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8) AS history
 """
+# The upper bound passes over what a restored backup brought along: numbers of another server's transactions.
 READ_CHANGES: Final = """
 SELECT isp_id, tbl, pk, key, old_key
   FROM control.change_log
  WHERE xid >= pg_snapshot_xmin($1::text::pg_snapshot)
+   AND xid < pg_snapshot_xmax(pg_current_snapshot())
    AND NOT pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
  ORDER BY seq
 """

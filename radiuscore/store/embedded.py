@@ -116,8 +116,8 @@ class EmbeddedPostgres:
 
     def _prepare_directories(self) -> None:
         try:
-            make_directory(self.home)
-            make_directory(self._socket_dir)
+            make_directory(self.home, self._account)
+            make_directory(self._socket_dir, self._account)
         except PermissionError as error:
             raise EmbeddedError(
                 f"{error.filename} cannot be made by this user: set DATA_DIR to a directory that is yours."
@@ -179,7 +179,7 @@ class EmbeddedPostgres:
         """Make the data directory; complete, or not there at all, whenever we are killed."""
         unfinished = self.home / "data.new"
         shutil.rmtree(unfinished, ignore_errors=True)
-        make_directory(unfinished)
+        make_directory(unfinished, self._account)
         # Letters of every language fold to lower case: in C, only PostgreSQL 17 and newer can do that for all machines.
         locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if major_version(bindir) >= 17 else []
         command = [
@@ -309,17 +309,19 @@ class EmbeddedPostgres:
         return None
 
 
-def make_directory(path: Path) -> None:
+def make_directory(path: Path, account: Account | None = None) -> None:
     """Make a directory and those above it that are missing: mode 0700, and as root the database user's.
 
     What exists already stays as it is. Use it for DATA_DIR, so that the database's user can pass through it.
     """
     missing = [each for each in (path, *path.parents) if not each.exists()]
-    account = Account.choose(path) if missing else None
+    if not missing:
+        return
+    owner = account or Account.choose(path)
     for each in reversed(missing):
         each.mkdir(mode=0o700, exist_ok=True)
-        if account is not None and account.steps_down:
-            os.chown(each, account.uid, account.gid)
+        if owner.steps_down:
+            os.chown(each, owner.uid, owner.gid)
 
 
 def _socket_dir(home: Path) -> Path:

@@ -372,6 +372,19 @@ async def test_reads_everything_again_when_the_log_does_not_reach_back(
         await agrees(copy, db, keyring)
 
 
+async def test_a_restored_log_is_not_read_for_ever(
+    database: str, db: Db, tenants: tuple[Tenant, Tenant], keyring: Keyring
+) -> None:
+    """A dump holds the transaction numbers of the server it came from, which this one has not reached."""
+    await db.execute("UPDATE control.change_log SET xid = '999999999999'")
+    async with aclosing(follow(lambda: connect(database, role=SYSTEM_ROLE), keyring)) as news:
+        assert isinstance(await anext(news), Snapshot)
+        await db.execute("UPDATE control.customers SET status = 'suspended' WHERE id = $1", tenants[0].customer_id)
+        told = await anext(news)
+    assert isinstance(told, Changes)
+    assert [change.isp_id for change in told.changes] == [tenants[0].isp_id]
+
+
 async def test_the_log_is_kept_for_two_days(system_db: Db, db: Db, tenants: tuple[Tenant, Tenant]) -> None:
     kept = await db.fetchval("SELECT count(*) FROM control.change_log")
     for hours in (47, 49, 1000):
