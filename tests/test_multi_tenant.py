@@ -193,9 +193,6 @@ def without_signature(reply: Packet) -> list[tuple[int, bytes]]:
     return [pair for pair in reply.attributes if pair[0] != 80]
 
 
-# -- each login, session and octet lands with its own ISP ----------------------------------------------------------
-
-
 @pytest.mark.parametrize("method", list(Method))
 async def test_each_login_is_decided_by_its_own_isp(
     server: IspServer, tenants: tuple[Tenant, Tenant], method: Method
@@ -300,9 +297,6 @@ async def test_an_isps_own_role_sees_its_own_rows_only(
         assert [tuple(row) for row in logins] == [(tenant.isp_id, tenant.customer_id)]
 
 
-# -- a customer of one is nobody at the other ----------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("method", ["pap", "mschapv2"])
 async def test_a_customer_of_one_is_unknown_on_the_others_router_and_nothing_tells_where_he_belongs(
     server: IspServer, tenants: tuple[Tenant, Tenant], db: Db, keyring: Keyring, method: str
@@ -324,9 +318,6 @@ async def test_a_customer_of_one_is_unknown_on_the_others_router_and_nothing_tel
     assert shapes[0] == shapes[1]
     if method == "pap":
         assert without_signature(elsewhere.packet) == without_signature(nobody.packet)
-
-
-# -- who registers a neighbour's address ---------------------------------------------------------------------------
 
 
 async def assert_served(server: IspServer, nas: FakeNas, tenant: Tenant) -> None:
@@ -394,9 +385,6 @@ async def test_an_old_router_at_an_address_that_two_claim_is_served_once_it_has_
         await nas.accounting_on()
     async with server.nas(b"tower of A", TOWER, require_message_auth=False) as nas:
         await assert_served(server, nas, a)
-
-
-# -- strangers -----------------------------------------------------------------------------------------------------
 
 
 async def test_a_stranger_and_a_wrong_secret_hear_nothing(server: IspServer, tenants: tuple[Tenant, Tenant]) -> None:
