@@ -5,6 +5,7 @@ early betas and comes as an object since: both are read. (RouterOS manual: REST 
 """
 
 import asyncio
+import base64
 import hashlib
 import json
 import ssl
@@ -58,6 +59,14 @@ async def _proof(config: MikroTikConnectionConfig, address: str) -> Peer:
     return Peer(address, fingerprint)
 
 
+def _basic(config: MikroTikConnectionConfig) -> str:
+    try:
+        octets = f"{config.username}:{config.password}".encode(config.encoding)
+    except UnicodeEncodeError as error:
+        raise faults.broken(config, f"its login cannot be written in its encoding {config.encoding}") from error
+    return f"Basic {base64.b64encode(octets).decode()}"
+
+
 class RestTransport:
     """REST with kept-alive connections to one address."""
 
@@ -67,7 +76,7 @@ class RestTransport:
         host = f"[{address}]" if ":" in address else address
         self._base = f"{'https' if config.https else 'http'}://{host}:{config.service_port}/rest"
         self._session = aiohttp.ClientSession(
-            auth=aiohttp.BasicAuth(config.username, config.password, config.encoding),
+            headers={"Authorization": _basic(config)},
             connector=aiohttp.TCPConnector(limit=1, ssl=_tls_context()),
             timeout=aiohttp.ClientTimeout(),  # the caller's deadline is for the whole call
             trust_env=False,
