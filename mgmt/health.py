@@ -14,6 +14,9 @@ from radiuscore.server.channel_server import WorkerReport
 PROBE_S: Final = 2.0
 OLD_REPLICA_S: Final = 10.0  # it is renewed every 2 s while the database answers
 _AGE: Final = "radius_replica_age_seconds"
+_SPOOLED: Final = "radius_accounting_spool_records"
+_SPOOL_AGE: Final = "radius_accounting_spool_age_seconds"
+_SPOOL_BROKEN: Final = "radius_accounting_spool_broken"
 
 
 class Readiness(StrEnum):
@@ -92,6 +95,17 @@ class Health:
             away_s = monotonic() - self._away_since
             reasons.append(
                 f"the database does not work since {away_s:.0f} s ({self._fault}): "
-                "logins go on, accounting is not acknowledged"
+                "logins go on, accounting is kept in the local spool"
             )
+        return reasons + self._spool_reasons()
+
+    def _spool_reasons(self) -> list[str]:
+        gauges = [report.gauges for report in self._reports().values() if report.fresh]
+        records = sum(sum(one.get(_SPOOLED, {}).values()) for one in gauges)
+        age_s = max((age for one in gauges for age in one.get(_SPOOL_AGE, {}).values()), default=0)
+        reasons = []
+        if any(sum(one.get(_SPOOL_BROKEN, {}).values()) for one in gauges):
+            reasons.append("the local spool takes nothing: without the database accounting is not acknowledged")
+        if records:
+            reasons.append(f"{records:.0f} accounting records wait in the local spool, the oldest for {age_s:.0f} s")
         return reasons

@@ -27,7 +27,8 @@ class Engine:
 
     ``access`` decides an Access-Request: a plain function stays on the hot path, an awaitable leaves it.
     ``accounting`` returns an awaitable; the record is acknowledged when that is done, and not if it raises.
-    ``ready`` says whether Status-Server is answered: only while the server can do real work (RFC 5997 §4.2).
+    Status-Server is answered only while the server can do real work (RFC 5997 §4.2): ``ready`` says so of logins,
+    ``durable`` of accounting.
     """
 
     __slots__ = ("acct", "auth", "nases")
@@ -39,6 +40,7 @@ class Engine:
         access: AccessHandler,
         accounting: AccountingHandler,
         ready: Callable[[], bool] = lambda: True,
+        durable: Callable[[], bool] = lambda: True,
         observer: DeviceObserver | None = None,
         random: Random = urandom,
     ) -> None:
@@ -58,7 +60,7 @@ class Engine:
             nases,
             {
                 Code.ACCOUNTING_REQUEST: AccountingAnswerer(accounting, counters),
-                Code.STATUS_SERVER: partial(_answer_status, ready, Code.ACCOUNTING_RESPONSE),
+                Code.STATUS_SERVER: partial(_answer_status, durable, Code.ACCOUNTING_RESPONSE),
             },
             observer,
             counters,

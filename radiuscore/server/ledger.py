@@ -1,4 +1,4 @@
-"""Where accounting is made durable: something with `append`. Today the database; a local spool is another one."""
+"""Where accounting is made durable: the accounting database. `SpoolingLedger` puts a local spool before it."""
 
 from collections.abc import Sequence
 from typing import Final, Protocol
@@ -8,7 +8,7 @@ from radiuscore.server.accounting_queue import is_restart
 from radiuscore.server.link import DatabaseLink
 from radiuscore.store.sessions import record, restart_of_nas
 
-WRITE_TIMEOUT_S: Final = 3.0  # a batch takes 2 to 20 ms; a NAS gives up after 1 to 10 s
+PATIENT_S: Final = 3.0  # with nothing to fall back on; a NAS gives up after 1 to 10 s
 
 
 class Ledger(Protocol):
@@ -29,11 +29,17 @@ class DatabaseLedger:
         self._link = link
         self._node = node
 
-    async def append(self, events: Sequence[AccountingEvent]) -> None:
+    async def append(self, events: Sequence[AccountingEvent], timeout_s: float = PATIENT_S) -> None:
+        """Return once all events are committed; raises `DatabaseAway` where that takes longer (a batch: 2 to 20 ms)."""
         restarts = [event for event in events if is_restart(event)]
         sessions = [event for event in events if not is_restart(event)]
-        async with self._link.use(WRITE_TIMEOUT_S) as db:
+        async with self._link.use(timeout_s) as db:
             if restarts:
                 await restart_of_nas(db, restarts)
             if sessions:
                 await record(db, sessions, node=self._node)
+
+    async def probe(self, timeout_s: float) -> None:
+        """Connect if need be, and return once the database answers. Raises `DatabaseAway`."""
+        async with self._link.use(timeout_s) as db:
+            await db.execute("SELECT 1")

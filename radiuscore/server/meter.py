@@ -1,6 +1,7 @@
 """What one worker has to report: its parts' plain integers, gathered once a second into samples (see `metrics`)."""
 
 from collections.abc import Mapping, Sequence
+from time import time
 from typing import Final
 
 from radiuscore.engine.counters import Counters
@@ -12,6 +13,7 @@ from radiuscore.server.deferred_writer import LoginLog
 from radiuscore.server.histogram import BOUNDS_S, Histogram
 from radiuscore.server.listener import Listener
 from radiuscore.server.metrics import Samples, label
+from radiuscore.server.spooling_ledger import SpoolingLedger
 from radiuscore.wire.codes import Code
 
 _CODES: Final = {int(code): code.name.lower() for code in Code}
@@ -26,12 +28,14 @@ class Meter:
         engine: Engine,
         listeners: Mapping[Server, Sequence[Listener]],
         writer: AccountingWriter,
+        ledger: SpoolingLedger,
         logins: LoginLog,
         channel: Channel,
     ) -> None:
         self._ports: Final[dict[Server, Counters]] = {"auth": engine.auth.counters, "acct": engine.acct.counters}
         self._listeners = listeners
         self._writer = writer
+        self._ledger = ledger
         self._logins = logins
         self._channel = channel
 
@@ -68,10 +72,18 @@ class Meter:
         """Return what is so at this moment."""
         return {
             "radius_accounting_queue_length": {"": self._writer.queued},
+            "radius_accounting_spooling": {"": int(self._ledger.spooling)},
+            "radius_accounting_spool_broken": {"": int(self._ledger.broken is not None)},
+            "radius_accounting_spool_records": {"": self._ledger.depth},
+            "radius_accounting_spool_age_seconds": {"": self._spool_age_s()},
             "radius_in_flight": {
                 server: sum(one.in_flight for one in listeners) for server, listeners in self._listeners.items()
             },
         }
+
+    def _spool_age_s(self) -> float:
+        oldest = self._ledger.oldest_at
+        return 0.0 if oldest is None else round(max(0.0, time() - oldest), 1)
 
     def _durations(self) -> Samples:
         buckets: dict[str, int | float] = {}
@@ -92,6 +104,8 @@ class Meter:
                 "refused": writer.refused,
             },
             "radius_accounting_batches": {"": writer.batches},
+            "radius_accounting_replayed": {"": self._ledger.replayed},
+            "radius_accounting_set_aside": {"": self._ledger.set_aside},
             "radius_accounting_not_stored": {"": self._ports["acct"].not_stored},
             "radius_login_log_rows": {
                 "written": logins.written,

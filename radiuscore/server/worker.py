@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from ipaddress import ip_address
+from pathlib import Path
 from time import monotonic
 from typing import Final
 
@@ -35,6 +36,7 @@ from radiuscore.server.link import DatabaseLink
 from radiuscore.server.listener import Listener
 from radiuscore.server.meter import Meter
 from radiuscore.server.metrics import add
+from radiuscore.server.spooling_ledger import Orphans, SpoolingLedger
 from radiuscore.server.trace import Tracer, TraceRequest
 from radiuscore.state.nastable import NasTable
 from radiuscore.state.replica import Replica
@@ -43,6 +45,7 @@ from radiuscore.store.changes import Changes, follow
 from radiuscore.store.pool import SYSTEM_ROLE, Connection, DirectConnection, connect
 from radiuscore.store.sealing import Keyring
 
+SPOOLS: Final = "spool"  # directory below DATA_DIR
 DRAIN_S: Final = 12.0  # the writer gives up a record after 10, the supervisor gives up a worker after 15
 REPORT_EVERY_S: Final = 1.0
 GC_THRESHOLD: Final = 50_000  # allocations; garbage here is freed by reference counts, cycles are rare
@@ -65,17 +68,23 @@ class Worker:
         self._current_at: float | None = None
         self._control = DatabaseLink(_connector(config.dsn, orders.slot), "what was learned of devices")
         self._accounting = DatabaseLink(_connector(config.accounting_dsn, orders.slot), "accounting")
+        self._orphaned = DatabaseLink(_connector(config.accounting_dsn, orders.slot), "spools of workers that are gone")
         self._auth_log = DatabaseLink(_connector(config.accounting_dsn, orders.slot), "the auth log")
-        self._writer = AccountingWriter(DatabaseLedger(self._accounting, node))
+        database = DatabaseLedger(self._accounting, node)
+        self._ledger = SpoolingLedger(database, _spool_path(config.data_dir, orders.slot), self._queued)
+        self._orphans = Orphans(DatabaseLedger(self._orphaned, node), config.data_dir / SPOOLS, config.workers)
+        self._writer = AccountingWriter(self._ledger)
         self._logins = LoginLog(self._auth_log, partial(_write_logins, node))
         self._proofs = DeferredWriter(self._control, devices.record_proofs, "a device's proof")
         self._signatures = DeferredWriter(self._control, devices.record_signed, "a device's first signature")
         policy = ReplicaPolicy(self._replica, self._logins.offer, self._writer.submit)
-        self._engine = Engine(self._nases, access=policy.access, accounting=policy.accounting, observer=self)
+        self._engine = Engine(
+            self._nases, access=policy.access, accounting=policy.accounting, durable=self._is_durable, observer=self
+        )
         self._channel = Channel(config.run_dir / SOCKET_NAME, orders.slot, self._on_command, self._on_lost)
         self._tracer = Tracer(self._nases, self._channel.event, lambda: self._logins.last)
         self._listeners = self._listen()
-        self._meter = Meter(self._engine, self._listeners, self._writer, self._logins, self._channel)
+        self._meter = Meter(self._engine, self._listeners, self._writer, self._ledger, self._logins, self._channel)
         self._memory = CounterMemory(orders.counters_fd)
         self._inherited = self._memory.load()
 
@@ -97,6 +106,8 @@ class Worker:
                     parts.create_task(part, name=name)
                     for name, part in (
                         ("accounting writer", self._writer.run()),
+                        ("accounting spool", self._ledger.run()),
+                        *([("orphaned spools", self._orphans.run())] if self._orders.slot == 0 else []),
                         ("login log", self._logins.run()),
                         ("device proofs", self._proofs.run()),
                         ("device signatures", self._signatures.run()),
@@ -113,8 +124,15 @@ class Worker:
         finally:
             for _, listener in self._all_listeners():
                 listener.close()
-            for link in (self._control, self._accounting, self._auth_log):
+            await self._ledger.close()
+            for link in (self._control, self._accounting, self._orphaned, self._auth_log):
                 await link.close()
+
+    def _queued(self) -> int:
+        return self._writer.queued
+
+    def _is_durable(self) -> bool:
+        return self._ledger.durable
 
     def _listen(self) -> dict[Server, list[Listener]]:
         note = DiscardLog(partial(device_at, self._nases)).note
@@ -214,6 +232,13 @@ class Worker:
         except TimeoutError:
             _log.warning("not everything could be finished in time", extra={"queued": self._writer.queued})
         self._report()
+
+
+def _spool_path(data_dir: Path, slot: int) -> Path:
+    """Return where a worker keeps accounting that the database does not take; its directory is there then."""
+    directory = data_dir / SPOOLS
+    directory.mkdir(mode=0o700, exist_ok=True)
+    return directory / f"worker-{slot}.spool"
 
 
 async def _watch(listener: Listener) -> None:
