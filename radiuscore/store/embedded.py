@@ -285,7 +285,9 @@ class EmbeddedPostgres:
                     break
                 await asyncio.sleep(_POLL_S)
         if self._process is not None:
-            await asyncio.to_thread(self._process.wait)
+            # Not in a thread: at the interpreter's end none can be had any more.
+            while self._process.poll() is None:  # noqa: ASYNC110  # a child's end sets no event
+                await asyncio.sleep(_POLL_S)
             self._process = None
         if self._socket_dir.parent != self.home:  # ours alone, in /tmp
             with contextlib.suppress(OSError):

@@ -207,6 +207,20 @@ async def test_joins_the_embedded_database_that_runs_and_starts_it_if_none_does(
         assert service.handle_accounting("81000001", "Stop", 60, 1, 2)[0]
 
 
+async def test_a_program_that_just_ends_stops_the_embedded_database_it_started(
+    database: str, encryption_keys: str, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(data_dir))
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    (data_dir / "keys.json").write_text(f'{{"ENCRYPTION_KEYS": "{encryption_keys}", "JWT_SECRET_KEY": ""}}')
+    async with EmbeddedPostgres(data_dir / "postgres", ephemeral=True) as server:
+        for schema in SCHEMAS:
+            await migrate(server.dsn(), schema=schema)
+    program = "print(MultiTenantRadiusService().authenticate_user('a', 'b', '192.0.2.1')[1]['error'])"
+    assert await run_program(program, database, encryption_keys) == "unknown_nas"
+    assert not (data_dir / "postgres" / "data" / "postmaster.pid").exists()
+
+
 @pytest.fixture
 def data_dir(postgres: Any) -> Iterator[Path]:
     """A data directory that the embedded database's user can enter; skipped where that cannot run."""
