@@ -89,7 +89,8 @@ async def run_server(data_dir: Path, environment: dict[str, str]) -> AsyncIterat
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "mgmt", "serve", cwd=data_dir.parent, env=settings, stdout=output, stderr=output
         )
-    server = Server(process, int(settings["RADIUS_AUTH_PORT"]), int(settings["RADIUS_ACCT_PORT"]), api, data_dir, log)
+    auth, acct, api = (int(settings[name]) for name in ("RADIUS_AUTH_PORT", "RADIUS_ACCT_PORT", "API_PORT"))
+    server = Server(process, auth, acct, api, data_dir, log)
     try:
         await until_ready(server)
         yield server
