@@ -80,7 +80,7 @@ class MultiTenantRadiusService:
         isp_id: int | None = None,
         calling_station_id: str | None = None,
     ) -> Result:
-        """Decide whether a customer may go online through the device at ``nas_ip``. No SQL; some 0.1 ms.
+        """Decide whether a customer may go online through the device at ``nas_ip``. No SQL; about 0.2 ms.
 
         Returns ``True`` with ``customer_id``, ``isp_id``, ``nas_id``, ``session_id`` (give it to `handle_accounting`)
         and ``attributes``, which a router would be told; or ``False`` with ``error``, a reason of a closed set, and

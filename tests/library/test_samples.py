@@ -4,6 +4,8 @@ import ast
 import asyncio
 import inspect
 import re
+import subprocess
+import sys
 from collections.abc import Awaitable
 from pathlib import Path
 from types import CodeType
@@ -166,3 +168,12 @@ def test_a_dictionary_adds_a_vendor(tmp_path: Path) -> None:
 def test_the_guide_imports_only_what_is_public() -> None:
     modules = set(re.findall(r"^from ([\w.]+) import", GUIDE, re.MULTILINE))
     assert modules <= {"radiuscore", "radiuscore.attributes", "radiuscore.dictionary", "radiuscore.testing"}
+
+
+def test_neither_the_sockets_nor_the_fake_router_need_a_database() -> None:
+    program = (
+        "import radiuscore.attributes, radiuscore.dictionary, radiuscore.server.udp, radiuscore.testing, sys;"
+        "print([name for name in ('asyncpg', 'aiohttp', 'asyncssh', 'librouteros') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
