@@ -33,7 +33,8 @@ WITH session AS (
 ),
 wanted AS (
   SELECT isp_id, customer_id, sum(input_octets) AS i, sum(output_octets) AS o, sum(session_time) AS t
-    FROM session WHERE customer_id IS NOT NULL GROUP BY 1, 2 HAVING sum(input_octets + output_octets + session_time) > 0
+    FROM session WHERE customer_id IS NOT NULL
+   GROUP BY 1, 2 HAVING greatest(sum(input_octets), sum(output_octets), sum(session_time)) > 0
 ),
 counted AS (
   SELECT 'hour' AS by, isp_id, customer_id, sum(input_octets) AS i, sum(output_octets) AS o, sum(session_time) AS t
