@@ -64,11 +64,11 @@ class Durable:
 
 
 class Bench:
-    """An engine, asked as a socket would ask it; ``now`` is its clock."""
+    """An engine, asked as a socket would ask it; ``now`` is its clock, ``working`` says which port can do its work."""
 
     def __init__(self, nases: Iterable[Nas] = ROUTERS, customers: Iterable[Customer] | None = None) -> None:
         self.now = Moment(1000.0, NOW)
-        self.ready = True
+        self.working = {"auth": True, "acct": True}
         self.logins: list[AuthLogRow] = []
         self.recorded = Recorded()
         self.proved: list[DeviceProved] = []
@@ -79,7 +79,12 @@ class Bench:
         policy = ReplicaPolicy(self.replica, lambda login: self.logins.append(login.row()), self.recorded)
         self.nases = NasTable(nases)
         self.engine = Engine(
-            self.nases, access=policy.access, accounting=policy.accounting, ready=lambda: self.ready, observer=self
+            self.nases,
+            access=policy.access,
+            accounting=policy.accounting,
+            ready=lambda: self.working["auth"],
+            durable=lambda: self.working["acct"],
+            observer=self,
         )
 
     def device_proved(self, fact: DeviceProved) -> None:
