@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from time import monotonic, time
-from typing import Any
+from typing import Any, cast
 
 from radiuscore.aaa.accounting import AccountingEvent
 from radiuscore.aaa.changes import Snapshot
@@ -41,8 +41,7 @@ class StandIn(asyncio.DatagramProtocol):
         return host, port
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)  # asyncio's own is not a subclass of it
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
         source = addr[1].to_bytes(2, "big") + self._source

@@ -25,6 +25,7 @@ from radiuscore.store.pool import Connection, Pool
 
 SOCKET_NAME: Final = "trace.sock"
 LONGEST_S: Final = 3600.0
+_BIGINT_DIGITS: Final = 19
 MAX_WAITING: Final = 2000  # packets for one reader who is slower than the server
 
 _LOG: Final = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ class TraceServer:
             await _copy(queue, reader, writer)
         except TraceFault as fault:
             writer.write(encode({"kind": "fault", "sentence": str(fault)}))
-        except (OSError, ValueError, KeyError, TypeError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:  # gone, or no command of ours
             _LOG.info("a trace ended", extra={"why": str(error) or type(error).__name__})
         finally:
             for name in begun:
@@ -89,8 +90,11 @@ class TraceServer:
 
     async def _requests(self, nas: str | None, user: str | None) -> list[TraceRequest]:
         key = None if user is None else username_key(user)
-        async with self._pool.acquire() as db:
-            targets = await find_targets(db, nas, key)
+        try:
+            async with self._pool.acquire() as db:
+                targets = await find_targets(db, nas, key)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise TraceFault("The database does not answer, so nobody knows which device is meant.") from error
         until = time() + LONGEST_S
         return [TraceRequest(uuid4().hex, isp_id, nas_id, key, until) for isp_id, nas_id in targets]
 
@@ -101,7 +105,8 @@ async def find_targets(db: Connection, nas: str | None, key: str | None) -> list
     A name that nobody has is traced at every ISP, because that is what one wants to see. Raises `TraceFault`.
     """
     if nas is not None:
-        found = await isps.find_device(db, int(nas)) if nas.isdecimal() else await find_at(db, nas)
+        is_id = nas.isdecimal() and len(nas) < _BIGINT_DIGITS
+        found = await isps.find_device(db, int(nas)) if is_id else await find_at(db, nas)
         if not found:
             raise TraceFault(f"No device is registered with {nas}: the packets it sends are discarded as unknown_nas.")
         return list(found)
