@@ -157,7 +157,7 @@ class SpoolingLedger:
 
 
 class Orphans:
-    """Replays what workers left behind that are no more, because fewer are started now; `run` ends when that is done."""
+    """Replays what workers left that are no more, because fewer are started now; `run` ends when that is done."""
 
     def __init__(self, database: DatabaseLedger, directory: Path, workers: int) -> None:
         self._database = database
