@@ -129,9 +129,9 @@ class DynAuthClient:
         return await self._ask(Code.COA_REQUEST, target, attributes)
 
     async def disconnect(self, target: Target, attributes: bytes) -> Outcome:
-        """Send a Disconnect-Request; ``attributes`` are those of `dynauth.disconnect_attributes`. Raises as `change` does.
+        """Send a Disconnect-Request; ``attributes`` are those of `dynauth.disconnect_attributes`.
 
-        An ACK says that the session is over; the NAS reports its Stop besides.
+        An ACK says that the session is over; its Stop is reported besides. Raises, and may be cancelled, as `change`.
         """
         return await self._ask(Code.DISCONNECT_REQUEST, target, attributes)
 
