@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from radiuscore import Accept, MessageAuthenticatorPolicy, Nas, RadiusServer
+from radiuscore.aaa.changes import NasChange
 from radiuscore.aaa.devices import DeviceProved
 from radiuscore.state.nastable import MAX_TRIES
 from radiuscore.wire.errors import Discard
@@ -310,6 +311,9 @@ class TestWhatIsReported:
         bench = Bench([replace(A, proved_at=EARLIER), B])
         bench.login(pap(sign=False), SHARED)
         assert bench.proved == []
+        bench.nases.apply(NasChange(1, 13, replace(A, id=13, nas_identifier="south")))
+        bench.login(pap("anna", PASSWORD[1], named("south"), sign=False, identifier=8), SHARED)
+        assert (asked(bench), bench.proved) == ((1, 13), [])
 
     def test_a_handler_that_asks_for_no_password_proves_nobody(self) -> None:
         server = RadiusServer([Nas("10.0.0.1", ONE)])

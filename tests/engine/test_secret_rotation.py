@@ -86,6 +86,9 @@ class TestASecretIsChanged:
     def test_beside_a_neighbour(self, secret: bytes) -> None:
         bench = Bench([self.BOTH, B])
         bench.acknowledged(report(secret=secret), SHARED, secret)
-        for identifier, sign in ((1, False), (2, True)):
-            reply = bench.login(pap(secret=secret, sign=sign, identifier=identifier), SHARED, secret)
-            assert reply.code == ACCESS_ACCEPT
+        for ask in (
+            chap(secret=secret, sign=False, identifier=1),
+            pap(secret=secret, sign=False, identifier=2),
+            pap(secret=secret, identifier=3),
+        ):
+            assert bench.login(ask, SHARED, secret).code == ACCESS_ACCEPT

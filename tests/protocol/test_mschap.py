@@ -68,6 +68,17 @@ def test_a5_challenge_and_response_may_come_in_one_vendor_specific(bench: Bench)
     assert bench.login(request(attribute(1, "anna"), both, sign=ONE)).code == ACCESS_ACCEPT
 
 
+def test_a5_of_two_responses_the_first_counts(bench: Bench) -> None:
+    challenge = vendor(MICROSOFT, attribute(oracle.MS_CHAP_CHALLENGE, CHALLENGE))
+    right, wrong = (
+        vendor(MICROSOFT, attribute(oracle.MS_CHAP2_RESPONSE, oracle.mschap2(5, CHALLENGE, PEER, b"anna", password)))
+        for password in (PASSWORD[1], "wrong")
+    )
+    for identifier, responses, code in ((1, right + wrong, ACCESS_ACCEPT), (2, wrong + right, ACCESS_REJECT)):
+        ask = request(attribute(1, "anna"), challenge, responses, sign=ONE, identifier=identifier)
+        assert bench.login(ask).code == code
+
+
 @pytest.mark.parametrize("method", ["mschapv1", "mschapv2"])
 def test_a5b_keys_come_with_policy_and_types(bench: Bench, method: str) -> None:
     reply = bench.login(METHODS[method]())
