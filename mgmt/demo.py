@@ -75,6 +75,7 @@ async def _run(settings: Settings, *, once: bool) -> int:
             good = await run_cycle(settings, database, isp)
             if admin is not None:
                 say(f"Administrator {admin.email} was created. The password is shown this once: {admin.password}")
+            say("\nWhere to look next" + (", once it is started without --once:" if once else ", while it serves:"))
             _say_where_to_look(settings, database, isp)
             if not once:
                 say("\nServing on; Ctrl-C ends it.")
@@ -104,7 +105,6 @@ def _say_where_to_look(settings: Settings, database: Database, isp: DemoIsp) -> 
     typed = sys.argv[0] if "/" in sys.argv[0] else "radiuscore"
     command = f"DATA_DIR={settings.data_dir} RADIUS_AUTH_PORT={port} {typed}"
     url = f"http://{settings.api_host}:{settings.api_port}"
-    say("\nWhere to look next, while the demo serves:")
     say(f"  {command} radtest {isp.username} {isp.password} --method mschapv2")
     say(f"  {command} trace --user {isp.username}")
     say(f"  curl {url}/readyz; curl {url}/metrics")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.text import Text
 
 from mgmt.database import Progress
 
@@ -16,8 +17,8 @@ def progress(first: str) -> Iterator[Progress]:
     if not console.is_terminal:
         yield lambda what: print(what, file=sys.stderr, flush=True)  # noqa: T201  # a command speaks to people
         return
-    with console.status(first) as status:
-        yield status.update
+    with console.status(Text(first)) as status:  # no markup: a path may hold brackets
+        yield lambda what: status.update(Text(what))
 
 
 def say(text: str = "") -> None:

@@ -1,0 +1,67 @@
+"""What the API's handlers work with: pools by role, keys, limits. Made once per process, by `mgmt.management`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from aiohttp import web
+
+from mgmt.auth.hashing import PasswordDesk
+from mgmt.auth.tokens import TokenSigner
+from mgmt.cursors import CursorSigner
+from mgmt.ratelimit import RequestLimiter
+from mikrotik import AddressGuard
+from radiuscore.settings import Settings
+from radiuscore.store.pool import Connection, Pool, as_isp
+from radiuscore.store.sealing import Keyring
+
+
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """Pools of one database: ``isp`` in the role that sees one tenant's rows, ``system`` in the one that sees all."""
+
+    isp: Pool
+    system: Pool
+
+    @asynccontextmanager
+    async def transaction(self, isp_id: int | None) -> AsyncIterator[Connection]:
+        """Give a connection in a transaction that sees one ISP's rows, or everybody's where ``isp_id`` is ``None``."""
+        if isp_id is not None:
+            async with as_isp(self.isp, isp_id) as db:
+                yield db
+            return
+        async with self.system.acquire() as db, db.transaction():
+            yield db
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything a handler may use."""
+
+    control: Pools
+    accounting: Pools
+    keyring: Keyring
+    tokens: TokenSigner
+    cursors: CursorSigner
+    limiter: RequestLimiter
+    guard: AddressGuard
+    passwords: PasswordDesk = field(default_factory=PasswordDesk)
+
+
+def make_services(
+    control: Pools, accounting: Pools, keyring: Keyring, jwt_secret_key: str, settings: Settings
+) -> Services:
+    """Return the services of one process, with the limits and addresses that the settings name."""
+    return Services(
+        control=control,
+        accounting=accounting,
+        keyring=keyring,
+        tokens=TokenSigner(jwt_secret_key),
+        cursors=CursorSigner(jwt_secret_key),
+        limiter=RequestLimiter(settings.api_rate_limit),
+        guard=AddressGuard(settings.outbound_allow),
+    )
+
+
+SERVICES: Final = web.AppKey("services", Services)
