@@ -25,7 +25,7 @@ from mikrotik.words import Sentence, SentenceDecoder
 _CHUNK: Final = 1 << 16
 # Certificates of old routers have short keys and SHA-1; what proves the router is the pin, not the chain.
 _CIPHERS: Final = "DEFAULT:@SECLEVEL=0"
-_ANONYMOUS_CIPHERS: Final = "DEFAULT:ADH:@SECLEVEL=0"
+_ANONYMOUS_CIPHERS: Final = "HIGH:+aNULL:@SECLEVEL=0"  # the anonymous last; DEFAULT would shut them out for good
 
 
 async def connect(config: MikroTikConnectionConfig, address: str) -> "ApiTransport":

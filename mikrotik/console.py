@@ -28,7 +28,10 @@ _PRINT_FIELD: Final = (
 
 
 def read_script(what: Read, mark: str) -> str:
-    """Return one line of console that prints what is to be read. A table is read entry by entry."""
+    """Return one line of console that prints what is to be read.
+
+    A table is read entry by entry; one that goes away meanwhile, as sessions do, is left out.
+    """
     menu = console_menu(what.menu)
     wanted = ",".join(_checked(name) for name in what.fields if name != ".id")
     if what.single:
@@ -41,8 +44,9 @@ def read_script(what: Read, mark: str) -> str:
     else:
         where = "".join(f" {_checked(name)}={_literal(value)}" for name, value in what.where.items())
         body = (
-            f":foreach i in=[{menu} find{where}] do={{:local r [{menu} get $i];:put ($m.$m);"
+            f":foreach i in=[{menu} find{where}] do={{:do {{:local r [{menu} get $i];:put ($m.$m);"
             f':put ($m.".id=".$i.$m);:foreach f in=[:toarray {quote(wanted)}] do={{:local v ($r->$f);{_PRINT_FIELD}}}}}'
+            " on-error={}}"
         )
     return _framed(body, mark)
 

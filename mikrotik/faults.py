@@ -91,8 +91,8 @@ def tls_failed(config: MikroTikConnectionConfig, why: str) -> TlsFailed:
     service = service_of(config)
     return TlsFailed(
         f"{_name(config)} offers no TLS that may be used: {why}.",
-        f"On the router: /ip service set {service} certificate=NAME. "
-        "Without a certificate the API offers anonymous TLS only, which must be allowed for the device.",
+        f"On the router: /ip service set {service} certificate=NAME - and its address= must include this server, or be "
+        "empty. Without a certificate the API offers anonymous TLS only, which must be allowed for the device.",
     )
 
 
@@ -121,6 +121,9 @@ def connect_fault(error: OSError, config: MikroTikConnectionConfig) -> MikroTikE
     if isinstance(error, TimeoutError):
         return timed_out(config, "connecting")
     if isinstance(error, ConnectionError):
+        secured = config.connection_type in (ConnectionType.API_SSL, ConnectionType.REST) and config.https
+        if secured and not isinstance(error, ConnectionRefusedError):
+            return tls_failed(config, "it closed the connection during the handshake")
         return refused(config)
     return Unreachable(
         f"{_name(config)} cannot be reached.",

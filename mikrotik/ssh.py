@@ -24,7 +24,7 @@ from mikrotik.console import (
     run_script,
     without_noise,
 )
-from mikrotik.errors import HostKeyChanged, MenuUnsupported, MikroTikError, ProtocolFailed
+from mikrotik.errors import HostKeyChanged, MikroTikError, PermissionMissing, ProtocolFailed
 from mikrotik.transport import MAX_REPLY_OCTETS, Command, Peer, Read, Row
 
 _CONSOLE_OPTIONS: Final = "+ct511w"
@@ -137,12 +137,11 @@ class SshTransport:
         if rows is not None:
             return rows
         said = faults.refusal(complaint(output), self._config, what.menu)
-        if isinstance(said, MenuUnsupported) or not complains(output):
-            # Unknown is the menu, or the script: `print` tells which.
-            rows = await self._read_text(what)
-            self._scripts = False
-            return rows
-        raise said
+        if isinstance(said, PermissionMissing):
+            raise said
+        rows = await self._read_text(what)  # what is unknown, the menu or our script? This tells.
+        self._scripts = False
+        return rows
 
     async def _read_text(self, what: Read) -> list[Row]:
         menu = console_menu(what.menu)

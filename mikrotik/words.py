@@ -1,6 +1,7 @@
 """The RouterOS API's octets -> sentences, without a socket. A word is length and octets; an empty one ends a sentence.
 
-Bounds come first: a router's answer is hostile input. Words are `bytes`; nothing here judges them.
+Bounds come first: a router's answer is hostile input. Words are `bytes`; all that is judged is that a sentence begins
+with a reply word, so that another service on this port is known at its first octets.
 (RouterOS manual: API, API words and API sentences.)
 """
 
@@ -59,6 +60,8 @@ class SentenceDecoder:
         return sentences
 
     def _add(self, word: bytes) -> None:
+        if not self._words and word[:1] != b"!":
+            raise ProtocolFailed("The router's answer does not begin like one.", NOT_THE_API)
         if len(self._words) >= MAX_SENTENCE_WORDS:
             raise ProtocolFailed(f"The router sent a sentence of over {MAX_SENTENCE_WORDS} words.", NOT_THE_API)
         self._words.append(word)

@@ -1,5 +1,6 @@
 """A stand-in router behind each of the four ways in, on real sockets of 127.0.0.1."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -24,6 +25,13 @@ WAYS = tuple(ConnectionType)
 def config_for(router: Router, port: int, way: ConnectionType = ConnectionType.API) -> MikroTikConnectionConfig:
     """How to reach a stand-in."""
     return MikroTikConnectionConfig("127.0.0.1", port, router.username, router.password, "canary api key", way, 5.0)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until something is true that no event announces; fail when it is not so in time."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
 
 
 @pytest.fixture(scope="session")

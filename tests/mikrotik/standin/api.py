@@ -137,6 +137,7 @@ class ApiServer:
                     while not writer.is_closing():
                         writer.write(encode_sentence("!re", "=name=" + "A" * 60_000) * 8)
                         await writer.drain()
+                        await asyncio.sleep(0)
                 return False
             case "odd words":
                 odd = encode_sentence("!re", "no equals sign", "=name") + encode_sentence("!re") + b"\x00\x00"

@@ -1,5 +1,6 @@
 """TLS for the stand-ins: a self-signed certificate as a router has it, or anonymous Diffie-Hellman without any."""
 
+import base64
 import datetime
 import hashlib
 import ssl
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import dh, ec
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 # RFC 7919 appendix A.1, ffdhe2048
@@ -48,11 +49,11 @@ def certificate(folder: Path, name: str = "router") -> tuple[ssl.SSLContext, str
 
 def anonymous(folder: Path) -> ssl.SSLContext:
     """Return a server's context as a router has it without a certificate: anonymous Diffie-Hellman only."""
-    numbers = dh.DHParameterNumbers(FFDHE2048, 2)
+    prime = b"\x00" + FFDHE2048.to_bytes(256, "big")
+    der = b"\x30\x82\x01\x08" + b"\x02\x82\x01\x01" + prime + b"\x02\x01\x02"  # SEQUENCE { prime, generator 2 }
     pem = folder / "dh.pem"
-    pem.write_bytes(
-        numbers.parameters().parameter_bytes(serialization.Encoding.PEM, serialization.ParameterFormat.PKCS3)
-    )
+    text = base64.encodebytes(der).decode()
+    pem.write_text(f"-----BEGIN DH PARAMETERS-----\n{text}-----END DH PARAMETERS-----\n")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers("ADH:@SECLEVEL=0")

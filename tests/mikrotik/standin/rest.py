@@ -1,5 +1,6 @@
 """RouterOS 7's REST, as its manual describes it: all values are text, errors are JSON with ``detail``."""
 
+import asyncio
 import base64
 import ssl
 from collections.abc import AsyncIterator
@@ -55,8 +56,10 @@ class RestServer:
             case "endless":
                 response = web.StreamResponse()
                 await response.prepare(request)
-                while True:
+                while request.transport is not None and not request.transport.is_closing():
                     await response.write(b" " * 65536)
+                    await asyncio.sleep(0)  # a write that need not wait would hold the loop
+                return response
             case "cut":
                 response = web.StreamResponse(headers={"Content-Length": "1000"})
                 await response.prepare(request)

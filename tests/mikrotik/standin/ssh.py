@@ -1,5 +1,6 @@
 """RouterOS's SSH: one line of console per channel, an exit status that says nothing, log lines in between."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -33,6 +34,7 @@ class SshServer:
                 while not process.is_closing():
                     process.stdout.write(b"A" * 65536)
                     await process.stdout.drain()
+                    await asyncio.sleep(0)
             case _:
                 if not self.scripts and line.startswith(":"):
                     process.stdout.write(b"syntax error (line 1 column 2)\r\n")
