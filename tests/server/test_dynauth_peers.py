@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import socket
 from collections.abc import AsyncIterator
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
@@ -103,8 +104,9 @@ async def hostapd(tmp_path: Path) -> AsyncIterator[Target]:
     """Debian's hostapd as a Dynamic Authorization Server that wants requests signed and dated."""
     if HOSTAPD is None:
         pytest.skip("hostapd is not there (Debian's hostapd)")
-    async with scripted() as free:
-        port = free.target.port
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     lines = [
         "driver=none",
         f"radius_das_port={port}",
@@ -117,15 +119,24 @@ async def hostapd(tmp_path: Path) -> AsyncIterator[Target]:
     program = await asyncio.create_subprocess_exec(
         HOSTAPD, "-d", str(config), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    output = asyncio.create_task(program.communicate())
-    yield Target(1, 1, HERE, port, SECRET, HERE)
-    program.terminate()
-    await output
+    try:
+        assert program.stdout is not None
+        said = b""
+        async with asyncio.timeout(20):
+            while b"AP-ENABLED" not in said:
+                line = await program.stdout.readline()
+                said += line
+                assert line, said.decode()
+        yield Target(1, 1, HERE, port, SECRET, HERE)
+    finally:
+        if program.returncode is None:
+            program.terminate()
+        await program.communicate()
 
 
 @pytest.mark.program("hostapd")
 async def test_hostapd_takes_a_disconnect_and_knows_no_such_session(hostapd: Target) -> None:
-    async with DynAuthClient(anybody, waits_s=[0.25] * 40) as client:  # it may still be starting
+    async with DynAuthClient(anybody, waits_s=(10.0,)) as client:
         outcome = await client.disconnect(hostapd, ALICE)
     assert outcome[:2] == (ReactionResult.ALREADY_GONE, 503)
 
