@@ -1,15 +1,18 @@
 """`radiuscore serve --demo`: the real server on a database of its own, asked by a router of its own, and looked after.
 
 Everything goes over UDP through the sockets, workers and statements that serve real routers. Nothing of the real
-installation is touched: DATABASE_URL is not used, and all files are below DATA_DIR/demo.
+installation is touched: DATABASE_URL is not used, and all files are in a directory of the demo's, DATA_DIR/demo.
 """
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from hashlib import sha256
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Final
 
 from mgmt.database import Database
@@ -22,7 +25,8 @@ from mgmt.terminal import say
 from mikrotik.script import radius_script
 from radiuscore.server.datapath import CannotServe
 from radiuscore.server.supervisor import Supervisor
-from radiuscore.settings import Address, LogLevel, Settings
+from radiuscore.settings import Address, LogLevel, Settings, default_data_dir
+from radiuscore.store.embedded import is_reachable
 
 READY_S: Final = 60.0  # a small machine, for the first time
 _PORTS: Final = {
@@ -45,7 +49,7 @@ def settings_of_demo(settings: Settings) -> Settings:
         settings,
         database_url=None,
         accounting_database_url=None,
-        data_dir=settings.data_dir / "demo",
+        data_dir=_directory(settings.data_dir / "demo"),
         jwt_secret_key=None,
         encryption_keys=None,
         radius_hosts=_hosts(settings),
@@ -56,6 +60,15 @@ def settings_of_demo(settings: Settings) -> Settings:
         if getattr(demo, field) != getattr(apart, field):
             say(f"{name}: {getattr(apart, field)} is taken, so the demo uses {getattr(demo, field)}.")
     return demo
+
+
+def _directory(wanted: Path) -> Path:
+    """Return where the demo's files go; as root, not below a closed directory, where its database could not run."""
+    if is_reachable(wanted):
+        return wanted
+    other = default_data_dir() / f"demo-{sha256(os.fsencode(wanted)).hexdigest()[:12]}"
+    say(f"The demo's files go to {other}: its PostgreSQL does not run as root, and {wanted.parent} is closed to others.")
+    return other
 
 
 def _hosts(settings: Settings) -> tuple[Address, ...]:

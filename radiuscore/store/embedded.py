@@ -311,6 +311,12 @@ class EmbeddedPostgres:
         return None
 
 
+def is_reachable(path: Path) -> bool:
+    """Tell whether the database's user could get to a directory that is made here: as root, he is another one."""
+    existing = next(each for each in (path, *path.parents) if each.exists())
+    return Account.choose(path).can_enter(existing)
+
+
 def make_directory(path: Path, account: Account | None = None) -> None:
     """Make a directory and those above it that are missing: mode 0700, and as root the database user's.
 
