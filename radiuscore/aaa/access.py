@@ -5,6 +5,7 @@ The same function answers a packet and a question ("what would he get?"), so bot
 
 from datetime import datetime, time, timedelta
 from enum import Enum
+from math import inf
 from typing import Final, NamedTuple, TypeAlias
 
 from radiuscore.aaa.decisions import Reject, RejectReason
@@ -126,7 +127,7 @@ def _grant(
     customer: Customer, extras: CustomerExtras, plan: ServicePlan, open_for_s: int | None, now: float
 ) -> Judgement:
     limit = plan.session_timeout_s
-    if customer.expires_at is not None:
+    if customer.expires_at is not None and customer.expires_at < inf:
         limit = _shorter(limit, int(customer.expires_at - now) + 1)
     if open_for_s is not None:
         limit = _shorter(limit, open_for_s)

@@ -6,7 +6,7 @@ with the moment.
 """
 
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from radiuscore.aaa.records import CustomerExtras, CustomerId, RateLimit, ServicePlan
 from radiuscore.wire.attributes import Attribute, VendorAttribute
@@ -16,7 +16,7 @@ from radiuscore.wire.mikrotik import (
     MIKROTIK_GROUP,
     MIKROTIK_RATE_LIMIT,
 )
-from radiuscore.wire.packet import Pair, encode_attributes
+from radiuscore.wire.packet import encode_attributes
 from radiuscore.wire.rfc import (
     DELEGATED_IPV6_PREFIX,
     FRAMED_IP_ADDRESS,
@@ -26,6 +26,8 @@ from radiuscore.wire.rfc import (
     FRAMED_ROUTE,
     IDLE_TIMEOUT,
 )
+
+T = TypeVar("T")
 
 MINIMUM_INTERIM_S: Final = 60
 _JITTER_STEPS: Final = 128
@@ -74,21 +76,21 @@ def plan_reply(plan: ServicePlan) -> PlanReply:
     """Encode a plan's attributes for customers in good standing, throttled ones, and those in the walled garden."""
     normal = ReplyParts(
         rate=_rate(plan.rate_limit),
-        address_list=_text(MIKROTIK_ADDRESS_LIST, plan.address_list),
-        address=_text(FRAMED_POOL, plan.framed_pool),
+        address_list=_octets(MIKROTIK_ADDRESS_LIST, plan.address_list),
+        address=_octets(FRAMED_POOL, plan.framed_pool),
         rest=b"".join(
             (
-                encode_attributes([IDLE_TIMEOUT(plan.idle_timeout_s)]) if plan.idle_timeout_s else b"",
-                _text(MIKROTIK_GROUP, plan.mikrotik_group),
-                _text(FRAMED_IPV6_POOL, plan.framed_ipv6_pool),
-                _text(MIKROTIK_DELEGATED_IPV6_POOL, plan.delegated_ipv6_pool),
+                _octets(IDLE_TIMEOUT, plan.idle_timeout_s),
+                _octets(MIKROTIK_GROUP, plan.mikrotik_group),
+                _octets(FRAMED_IPV6_POOL, plan.framed_ipv6_pool),
+                _octets(MIKROTIK_DELEGATED_IPV6_POOL, plan.delegated_ipv6_pool),
             )
         ),
     )
     walled = normal._replace(
         rate=_rate(plan.walled_garden_rate_limit) or normal.rate,
-        address_list=_text(MIKROTIK_ADDRESS_LIST, plan.walled_garden_address_list) or normal.address_list,
-        address=_text(FRAMED_POOL, plan.walled_garden_pool) or normal.address,
+        address_list=_octets(MIKROTIK_ADDRESS_LIST, plan.walled_garden_address_list) or normal.address_list,
+        address=_octets(FRAMED_POOL, plan.walled_garden_pool) or normal.address,
     )
     throttled = normal._replace(rate=_rate(plan.throttle_rate_limit) or normal.rate)
     return PlanReply(
@@ -98,17 +100,17 @@ def plan_reply(plan: ServicePlan) -> PlanReply:
 
 def customer_reply(extras: CustomerExtras) -> ReplyParts:
     """Encode a customer's own attributes. A fixed address replaces the plan's pool, as RouterOS would read it."""
-    rest: list[Pair] = [FRAMED_ROUTE(route) for route in extras.framed_routes]
-    if extras.framed_ipv6_prefix is not None:
-        rest.append(FRAMED_IPV6_PREFIX(extras.framed_ipv6_prefix))
-    if extras.delegated_ipv6_prefix is not None:
-        rest.append(DELEGATED_IPV6_PREFIX(extras.delegated_ipv6_prefix))
-    address = extras.framed_ip_address
     return ReplyParts(
         rate=_rate(extras.rate_limit),
-        address_list=_text(MIKROTIK_ADDRESS_LIST, extras.address_list),
-        address=encode_attributes([FRAMED_IP_ADDRESS(address)]) if address is not None else b"",
-        rest=encode_attributes(rest),
+        address_list=_octets(MIKROTIK_ADDRESS_LIST, extras.address_list),
+        address=_octets(FRAMED_IP_ADDRESS, extras.framed_ip_address),
+        rest=b"".join(
+            (
+                *(_octets(FRAMED_ROUTE, route) for route in extras.framed_routes),
+                _octets(FRAMED_IPV6_PREFIX, extras.framed_ipv6_prefix),
+                _octets(DELEGATED_IPV6_PREFIX, extras.delegated_ipv6_prefix),
+            )
+        ),
     )
 
 
@@ -166,11 +168,20 @@ def _interim_attributes(interval_s: int | None) -> tuple[bytes, ...]:
 
 
 def _rate(limit: RateLimit | None) -> bytes:
-    return _text(MIKROTIK_RATE_LIMIT, rate_limit_text(limit)) if limit is not None else b""
+    return _octets(MIKROTIK_RATE_LIMIT, rate_limit_text(limit)) if limit is not None else b""
 
 
-def _text(attribute: Attribute[str] | VendorAttribute[str], value: str | None) -> bytes:
-    return encode_attributes([attribute(value)]) if value else b""
+def _octets(attribute: Attribute[T] | VendorAttribute[T], value: T | None) -> bytes:
+    """Return an attribute encoded; nothing where there is no value, or one that no attribute can hold.
+
+    The database refuses such values. One that got past it costs its owner an attribute, and nobody else his service.
+    """
+    if not value:
+        return b""
+    try:
+        return encode_attributes([attribute(value)])
+    except ValueError:
+        return b""
 
 
 def _threshold(limit: RateLimit) -> str:

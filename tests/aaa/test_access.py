@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from math import inf
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -117,6 +118,8 @@ DAYTIME = replace(PLAN, login_hours=((8 * 60, 13 * 60),))
         (replace(NEMO, status=CustomerStatus.UNPAID), PLAN, 1, None, RejectReason.UNPAID),
         (replace(NEMO, status=CustomerStatus.UNPAID), WALLED, 1, None, Grant(Standing.WALLED_GARDEN, None)),
         (replace(NEMO, expires_at=NOW), PLAN, 1, None, RejectReason.EXPIRED),
+        (replace(NEMO, expires_at=inf), PLAN, 1, None, Grant(Standing.NORMAL, None)),
+        (replace(NEMO, expires_at=-inf), PLAN, 1, None, RejectReason.EXPIRED),
         (replace(NEMO, expires_at=NOW), WALLED, 1, None, Grant(Standing.WALLED_GARDEN, None)),
         (replace(NEMO, expires_at=NOW + 99), PLAN, 1, None, Grant(Standing.NORMAL, 100)),
         (replace(NEMO, expires_at=NOW + 99), replace(PLAN, session_timeout_s=60), 1, None, Grant(Standing.NORMAL, 60)),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from radiuscore.aaa.records import CustomerExtras, RateLimit, ServicePlan
 from radiuscore.aaa.reply import (
+    ReplyParts,
     customer_reply,
     interim_interval,
     plan_reply,
@@ -124,3 +125,12 @@ def test_interim_intervals_of_neighbours_are_spread() -> None:
 @pytest.mark.parametrize(("seconds", "told"), [(-5, 1), (0, 1), (3600, 3600), (2**40, 2**32 - 1)])
 def test_a_session_timeout_is_never_none_by_accident(seconds: int, told: int) -> None:
     assert SESSION_TIMEOUT.first(packet(session_timeout_attribute(seconds))) == told
+
+
+def test_what_no_attribute_can_hold_is_left_out_and_the_rest_is_sent() -> None:
+    """One ISP's absurd record must not stop the others' from loading."""
+    long = "x" * 300
+    extras = CustomerExtras(framed_routes=("10.1.0.0/16", long, ""), address_list=long, rate_limit=RateLimit(raw=long))
+    assert customer_reply(extras) == ReplyParts(rest=b"\x16\x0d10.1.0.0/16")
+    absurd = replace(PLAN, framed_pool=long, mikrotik_group=long, idle_timeout_s=2**40, rate_limit=RateLimit(raw=long))
+    assert plan_reply(absurd).normal == ReplyParts(address_list=plan_reply(PLAN).normal.address_list)
