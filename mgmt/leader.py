@@ -3,21 +3,21 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeAlias
+from typing import Final
 
 import asyncpg
 
+from radiuscore.store.pool import DirectConnection
+
 LOCK: Final = (0x5241, 2)  # "RA", jobs
 PROBE_S: Final = 2.0
-
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 _TRY_LOCK: Final = "SELECT pg_try_advisory_lock($1, $2)"
 _LOG: Final = logging.getLogger(__name__)
 
 
 async def lead(
-    connect: Callable[[], Awaitable[Connection]], work: Callable[[], Awaitable[None]], *, probe_s: float = PROBE_S
+    connect: Callable[[], Awaitable[DirectConnection]], work: Callable[[], Awaitable[None]], *, probe_s: float = PROBE_S
 ) -> None:
     """Run ``work`` whenever this process is the leader, for ever. Cancelled safely; ``work`` is cancelled with it.
 
@@ -39,14 +39,14 @@ async def lead(
         await asyncio.sleep(probe_s)
 
 
-async def _take_lock(connection: Connection, probe_s: float) -> None:
+async def _take_lock(connection: DirectConnection, probe_s: float) -> None:
     while True:
         if await connection.fetchval(_TRY_LOCK, *LOCK, timeout=probe_s):
             return
         await asyncio.sleep(probe_s)
 
 
-async def _work_while_alive(connection: Connection, work: Callable[[], Awaitable[None]], probe_s: float) -> None:
+async def _work_while_alive(connection: DirectConnection, work: Callable[[], Awaitable[None]], probe_s: float) -> None:
     working = asyncio.ensure_future(work())
     try:
         while not (await asyncio.wait([working], timeout=probe_s))[0]:

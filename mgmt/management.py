@@ -45,7 +45,7 @@ async def manage(orders: Orders, host: str, port: int) -> None:
         async with _pool(config.dsn) as control, _pool(config.accounting_dsn) as accounting:
             traces = TraceServer(config.run_dir / TRACE_SOCKET, control)
             channel = ChannelServer(config.run_dir / CHANNEL_SOCKET, traces.on_event)
-            health = Health(lambda: channel.reports, config.workers, partial(control.execute, "SELECT 1"))
+            health = Health(lambda: channel.reports, config.workers, partial(_probe, control, accounting))
             owner = partial(connect, config.accounting_dsn, application_name="radiuscore jobs")
             databases = Databases(control, accounting, owner)
             leader = partial(connect, config.dsn, application_name="radiuscore jobs")
@@ -59,6 +59,11 @@ async def manage(orders: Orders, host: str, port: int) -> None:
                     await lifeline.ended.wait()
                     for task in running:
                         task.cancel()
+
+
+async def _probe(*pools: Pool) -> None:
+    for pool in pools:
+        await pool.execute("SELECT 1")
 
 
 async def _jobs(databases: Databases) -> None:

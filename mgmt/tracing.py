@@ -44,18 +44,23 @@ class TraceServer:
         self._readers: dict[str, asyncio.Queue[Mapping[str, Any]]] = {}
         self._channel: ChannelServer | None = None
         self._server: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[None]] = set()
 
     async def start(self, channel: ChannelServer) -> None:
         """Begin to listen; a socket file that a predecessor left is replaced."""
         self._channel = channel
         with reachable(self._path) as name:
-            self._server = await asyncio.start_unix_server(self._serve, name)
+            self._server = await asyncio.start_unix_server(self._accept, name)
             self._path.chmod(0o600)
 
     async def close(self) -> None:
-        """Stop listening; readers see their connection end with this process."""
+        """Stop listening and end every connection."""
         if self._server is not None:
             self._server.close()
+        for task in self._serving:
+            task.cancel()
+        if self._serving:
+            await asyncio.wait(self._serving)
 
     def on_event(self, worker: int, event: Mapping[str, Any]) -> None:
         """Hand a traced packet to those who asked for it; one who does not read misses it."""
@@ -64,6 +69,11 @@ class TraceServer:
         for queue in {id(queue): queue for name in event["traces"] if (queue := self._readers.get(name))}.values():
             if not queue.full():
                 queue.put_nowait(event)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         begun: list[str] = []

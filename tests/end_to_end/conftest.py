@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import re
 import shutil
 import signal
@@ -61,13 +62,18 @@ class Server:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that neither UDP nor TCP uses on any address now."""
-    ports: list[int] = []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-        udp.bind(("", 0))
-        tcp.bind(("", 0))
-        ports = [udp.getsockname()[1], tcp.getsockname()[1]]
-    return ports if count <= 2 else ports + free_ports(count - 2)
+    """Return ports that neither UDP nor TCP uses on any address now.
+
+    Below those that the kernel gives to whoever asks for any: another program's connection must not take one meanwhile.
+    """
+    ports: set[int] = set()
+    while len(ports) < count:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp, suppress(OSError):
+            udp.bind(("", port))
+            tcp.bind(("", port))
+            ports.add(port)
+    return list(ports)
 
 
 @asynccontextmanager

@@ -200,6 +200,25 @@ async def test_trace_shows_packets_with_reasons_and_without_secrets(
     assert tracing.returncode == 130
 
 
+async def test_a_server_that_stops_ends_its_traces(own_database: Environ, tenant: Tenant, tmp_path: Path) -> None:
+    async with serving(own_database) as server:
+        tracing = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "mgmt", "trace", "--user", tenant.username),
+            env=inherited() | own_database,
+            cwd=tmp_path,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert tracing.stdout is not None
+        assert await tracing.stdout.readline() == b"Tracing; Ctrl-C ends it.\n"
+        assert await server.stop() == 0
+        _, said = await tracing.communicate()
+
+        assert said.startswith(b"The server's management process ended the trace")
+        assert tracing.returncode == 1
+        assert '"level":"error"' not in server.log.read_text()
+
+
 async def provoke(environ: Environ, mine: Tenant, other: Tenant, out: Any) -> str:
     """Log in at both routers until a packet of the traced one is shown; the worker is told while we ask."""
     auth = ("127.0.0.1", int(environ["RADIUS_AUTH_PORT"]))
