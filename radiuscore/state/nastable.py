@@ -121,9 +121,10 @@ class NasTable:
     def apply(self, change: NasChange) -> None:
         """Make one change."""
         key = change.isp_id, change.nas_id
+        entry = NasEntry(change.nas) if change.nas is not None else None
         before = self._remove(key)
-        if change.nas is not None:
-            self._add(key, NasEntry(change.nas), before)
+        if entry is not None:
+            self._add(key, entry, before)
         self._resolved.clear()
 
     def find(self, address: bytes) -> Candidates | None:
