@@ -17,12 +17,12 @@ Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
 
 _NEVER: Final = tuple(map(ip_network, ("0.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4", "::/128", "ff00::/8")))
-_UNICAST6: Final = tuple(map(ip_network, ("2000::/3", "fc00::/7")))
+_NAT64: Final = IPv6Network("64:ff9b::/96")
+_UNICAST6: Final = (IPv6Network("2000::/3"), IPv6Network("fc00::/7"), _NAT64)
 # Allowed only by a network of OUTBOUND_ALLOW that lies within: a wide one (0.0.0.0/0) does not name them.
 _NAMED_ONLY: Final = tuple(
     map(ip_network, ("127.0.0.0/8", "169.254.0.0/16", "::1/128", "fe80::/10", "fd00:ec2::254/128"))
 )
-_NAT64: Final = IPv6Network("64:ff9b::/96")
 
 
 def allowed_address(address: Address, allowed: Sequence[Network] | None = None, *, own: bool = False) -> bool:

@@ -103,7 +103,7 @@ def read_marked(text: str, mark: str) -> list[Row] | None:
     rows: list[Row] = []
     pieces = without_noise(text).split(mark)
     # Between two marks is a field, after the second one a line's end and what was printed in between.
-    for field in pieces[1::2]:
+    for field in pieces[1:-1:2]:
         if not field:
             rows.append({})
             continue
