@@ -9,7 +9,8 @@ from radiuscore.wire.errors import Discard
 class Counters:
     """Requests by code, replies by code, discards by reason, rejects by reason.
 
-    ``device_discards`` tells an ISP what its own device did wrong; it has an entry only for devices that are known.
+    ``device_discards`` tells an ISP what its own device did wrong; it has an entry only for devices that are known, and
+    of many at one address for those that come first there, so that a bad packet costs the same everywhere.
     """
 
     __slots__ = ("device_discards", "discards", "duplicates", "not_stored", "rejects", "replies", "requests")

@@ -13,7 +13,7 @@ from radiuscore.engine.exchange import Exchange, Pending
 from radiuscore.engine.proof import Proof, prove
 from radiuscore.state.dedup import DuplicateTable
 from radiuscore.state.moment import Moment
-from radiuscore.state.nastable import Candidates, NasEntry, NasTable
+from radiuscore.state.nastable import MAX_TRIES, Candidates, NasEntry, NasTable
 from radiuscore.wire.codes import Code
 from radiuscore.wire.errors import Discard, MalformedPacket
 from radiuscore.wire.packet import HEADER_LENGTH, decode
@@ -117,7 +117,7 @@ class Port:
 
     def _discard(self, reason: Discard, candidates: Candidates | None = None) -> Discard:
         self.counters.discards[reason] += 1
-        for entry in candidates.entries if candidates is not None else ():
+        for entry in candidates.entries[:MAX_TRIES] if candidates is not None else ():
             self.counters.device_discards[entry.nas.isp_id, entry.nas.id, reason] += 1
         return reason
 

@@ -3,6 +3,7 @@
 import pytest
 
 from radiuscore import Accept, Nas, RadiusServer
+from radiuscore.state.nastable import MAX_TRIES
 from radiuscore.wire.errors import Discard
 from tests.protocol import oracle
 from tests.protocol.asks import pap, report
@@ -43,6 +44,12 @@ def test_what_an_isp_is_shown_of_its_devices_faults(bench: Bench) -> None:
     bench.auth(pap(), "10.0.0.99")
     bad = Discard.BAD_MESSAGE_AUTHENTICATOR
     assert bench.engine.auth.counters.device_discards == {(1, 11, bad): 1, (1, 12, bad): 1, (2, 22, bad): 1}
+
+
+def test_a_bad_packet_costs_the_same_however_many_devices_are_at_its_address() -> None:
+    bench = Bench(Nas(SHARED, b"%d" % number, isp_id=1, id=number) for number in range(1, 500))
+    assert bench.auth(pap(secret=b"wrong"), SHARED) is Discard.BAD_MESSAGE_AUTHENTICATOR
+    assert len(bench.engine.auth.counters.device_discards) == MAX_TRIES
 
 
 def test_requests_and_replies_are_counted_by_code(bench: Bench) -> None:
