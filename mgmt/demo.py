@@ -67,7 +67,9 @@ def _directory(wanted: Path) -> Path:
     if is_reachable(wanted):
         return wanted
     other = default_data_dir() / f"demo-{sha256(os.fsencode(wanted)).hexdigest()[:12]}"
-    say(f"The demo's files go to {other}: its PostgreSQL does not run as root, and {wanted.parent} is closed to others.")
+    say(
+        f"The demo's files go to {other}: its PostgreSQL does not run as root, and {wanted.parent} is closed to others."
+    )
     return other
 
 
