@@ -81,8 +81,8 @@ gone AS (
      FOR UPDATE OF s
 )
 UPDATE accounting.sessions AS s
-   SET state = 'closed', closed_by = gone.closed_by, stopped_at = s.updated_at, closed_at = gone.sent_at,
-       terminate_cause = CASE gone.closed_by WHEN 'reboot' THEN 11 END
+   SET state = 'closed', closed_by = gone.closed_by, stopped_at = s.updated_at, closed_at = now(),
+       closed_as_of = gone.sent_at, terminate_cause = CASE gone.closed_by WHEN 'reboot' THEN 11 END
   FROM gone
  WHERE s.isp_id = gone.isp_id
    AND s.nas_id = gone.nas_id
@@ -109,8 +109,8 @@ WITH gone AS (
      FOR UPDATE OF s
 )
 UPDATE accounting.sessions AS s
-   SET state = 'closed', closed_by = gone.closed_by, stopped_at = s.updated_at, closed_at = gone.sent_at,
-       terminate_cause = 11
+   SET state = 'closed', closed_by = gone.closed_by, stopped_at = s.updated_at, closed_at = now(),
+       closed_as_of = gone.sent_at, terminate_cause = 11
   FROM gone
  WHERE s.isp_id = gone.isp_id
    AND s.nas_id = gone.nas_id

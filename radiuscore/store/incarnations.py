@@ -18,7 +18,7 @@ TOLERANCE_S: Final = 60  # how far two estimates of one session's start may be a
 _ROUNDS: Final = 5  # another writer may interfere once or twice, not for ever
 
 LOCK_LIVE: Final = """
-SELECT
+SELECT s.isp_id, s.nas_id, s.acct_session_id, s.username_key
   FROM unnest($1::int[], $2::bigint[], $3::text[], $4::text[])
     AS k (isp_id, nas_id, acct_session_id, username_key)
   JOIN accounting.sessions AS s USING (isp_id, nas_id, acct_session_id, username_key)
@@ -62,7 +62,7 @@ WITH gone AS (
 )
 INSERT INTO accounting.session_history (
   isp_id, nas_id, acct_session_id, username_key, id, customer_id, plan_id, username,
-  closed_by, started_at, updated_at, stopped_at, closed_at, session_time,
+  closed_by, started_at, updated_at, stopped_at, closed_as_of, session_time,
   input_octets, output_octets, input_packets, output_packets, terminate_cause,
   framed_ip_address, framed_ipv6_prefix, delegated_ipv6_prefix, calling_station_id, called_station_id,
   nas_ip_address, nas_identifier, nas_port, nas_port_id, nas_port_type, service_type,
@@ -71,7 +71,7 @@ INSERT INTO accounting.session_history (
 )
 SELECT isp_id, nas_id, acct_session_id, username_key, id, customer_id, plan_id, username,
        coalesce(closed_by, 'new_start'), started_at, updated_at,
-       coalesce(stopped_at, updated_at), coalesce(closed_at, superseded_at), session_time,
+       coalesce(stopped_at, updated_at), coalesce(closed_as_of, superseded_at), session_time,
        input_octets, output_octets, input_packets, output_packets, terminate_cause,
        framed_ip_address, framed_ipv6_prefix, delegated_ipv6_prefix, calling_station_id, called_station_id,
        nas_ip_address, nas_identifier, nas_port, nas_port_id, nas_port_type, service_type,
@@ -86,7 +86,7 @@ RESTORE: Final = """
 WITH restored AS (
   INSERT INTO accounting.sessions (
     isp_id, nas_id, acct_session_id, username_key, id, customer_id, plan_id, username,
-    state, closed_by, started_at, updated_at, stopped_at, closed_at, session_time,
+    state, closed_by, started_at, updated_at, stopped_at, closed_at, closed_as_of, session_time,
     input_octets, output_octets, input_packets, output_packets, terminate_cause,
     framed_ip_address, framed_ipv6_prefix, delegated_ipv6_prefix, calling_station_id, called_station_id,
     nas_ip_address, nas_identifier, nas_port, nas_port_id, nas_port_type, service_type,
@@ -94,7 +94,7 @@ WITH restored AS (
     start_estimate, input_counter, output_counter, statuses, state_before
   )
   SELECT h.isp_id, h.nas_id, h.acct_session_id, h.username_key, h.id, h.customer_id, h.plan_id, h.username,
-         'closed', h.closed_by, h.started_at, h.updated_at, h.stopped_at, h.closed_at, h.session_time,
+         'closed', h.closed_by, h.started_at, h.updated_at, h.stopped_at, now(), h.closed_as_of, h.session_time,
          h.input_octets, h.output_octets, h.input_packets, h.output_packets, h.terminate_cause,
          h.framed_ip_address, h.framed_ipv6_prefix, h.delegated_ipv6_prefix, h.calling_station_id,
          h.called_station_id, h.nas_ip_address, h.nas_identifier, h.nas_port, h.nas_port_id, h.nas_port_type,
@@ -103,6 +103,7 @@ WITH restored AS (
     FROM unnest($1::int[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::uuid[])
       AS k (isp_id, nas_id, acct_session_id, username_key, stopped_at, id)
     JOIN accounting.session_history AS h USING (isp_id, nas_id, acct_session_id, username_key, stopped_at, id)
+   ORDER BY 1, 2, 3, 4
   ON CONFLICT (isp_id, nas_id, acct_session_id, username_key) DO NOTHING
   RETURNING isp_id, nas_id, acct_session_id, username_key, stopped_at, id, closed_by
 )
@@ -177,7 +178,6 @@ class Verdict(Enum):
     ``SHIFTED`` is the live one too, but the NAS's clock of the session has leapt or stood still.
     """
 
-    NOT_LIVE = "not live"
     SAME = "same"
     SHIFTED = "shifted"
     NEWER = "newer"
@@ -188,15 +188,13 @@ class Unsettled(RuntimeError):
     """Other writers changed the same sessions over and over; nothing was lost, and doing it again is safe."""
 
 
-def judge(report: Report, live: Live | None, archived: Archived | None) -> Verdict:
+def judge(report: Report, live: Live, archived: Archived | None) -> Verdict:
     """Tell which incarnation a report belongs to.
 
     A session that begins elsewhere in time is another one only where that is possible: a newer one begins after the
     last report of the live one, and an older one has reported before the live one began, or is known to be archived.
     Everything else is a clock that leaps: a router's at its first NTP answer, or one that stands still while idle.
     """
-    if live is None:
-        return Verdict.NOT_LIVE
     later_by = report.start_estimate - live.start_estimate
     if abs(later_by) <= TOLERANCE_S:
         return Verdict.SAME
@@ -234,61 +232,59 @@ def brings_news(report: Report, live: Live) -> bool:
 async def settle(db: Connection, reports: Sequence[Report], node: str, apply: Apply) -> dict[SessionKey, Recorded]:
     """Apply reports that are not simply the next of their live session; sorted by key, at most one of each.
 
-    Returns what became of each. Raises `Unsettled` when other writers keep interfering.
+    Returns what became of each. Raises `Unsettled` when other writers keep interfering. What is live is locked in one
+    transaction, what is not is made outside of it: nothing waits for a row while others wait for its locks.
     """
     recorded: dict[SessionKey, Recorded] = {}
     pending = list(reports)
     for _ in range(_ROUNDS):
         async with db.transaction():
-            recorded |= await _settle_locked(db, pending, node, apply)
+            locked = {tuple(row) for row in await db.fetch(LOCK_LIVE, *_keys(pending))}
+            live, archived = await _look_back(db, pending)
+            of_live = [in_time_of(report, live[report.key]) for report in pending if report.key in locked]
+            recorded |= await _apply_to_live(db, of_live, live, archived, node, apply)
+        absent = [report for report in pending if report.key not in live]
+        await _restore(db, absent, archived)
+        unknown = [in_time_of(report, None) for report in absent if report.key not in archived]
+        recorded |= await apply(db, unknown, node, looked_back=True)
+        # Left over: what has just been restored, and what another writer has made live meanwhile.
         pending = [report for report in pending if report.key not in recorded]
         if not pending:
             return recorded
     raise Unsettled(f"{len(pending)} sessions")
 
 
-async def _settle_locked(
-    db: Connection, reports: Sequence[Report], node: str, apply: Apply
+async def _apply_to_live(
+    db: Connection,
+    reports: Sequence[Report],
+    live: Mapping[SessionKey, Live],
+    archived: Mapping[SessionKey, Archived],
+    node: str,
+    apply: Apply,
 ) -> dict[SessionKey, Recorded]:
-    """Do one round. A report that is missing from the result met a session that came or went meanwhile."""
-    live, archived = await _look_back(db, reports)
-    reports = [in_time_of(report, live.get(report.key)) for report in reports]
-    verdicts = {report.key: judge(report, live.get(report.key), archived.get(report.key)) for report in reports}
-    fresh = [
-        report
-        for report in reports
-        if verdicts[report.key] is not Verdict.SAME or brings_news(report, live[report.key])
-    ]
-    older = [report for report in fresh if verdicts[report.key] is Verdict.OLDER]
-    await _archive(db, [report for report in fresh if verdicts[report.key] is Verdict.NEWER])
-    await _shift(db, [report for report in fresh if verdicts[report.key] is Verdict.SHIFTED])
+    """Apply reports of locked sessions, each to its incarnation, and return what became of every one of them."""
+    groups: dict[Verdict, list[Report]] = {verdict: [] for verdict in Verdict}
+    for report in reports:
+        groups[judge(report, live[report.key], archived.get(report.key))].append(report)
+    older = groups[Verdict.OLDER]
+    await _archive(db, groups[Verdict.NEWER])
+    await _shift(db, groups[Verdict.SHIFTED])
     await _step_aside(db, older)
-    await _restore(
-        db,
-        [
-            (report, archived[report.key])
-            for report in fresh
-            if report.key in archived and _is_away(verdicts[report.key])
-        ],
-    )
-    recorded = await apply(db, fresh, node, looked_back=True)
+    await _restore(db, groups[Verdict.NEWER] + older, archived)
+    stale = {report.key for report in groups[Verdict.SAME] if not brings_news(report, live[report.key])}
+    recorded = await apply(db, [report for report in reports if report.key not in stale], node, looked_back=True)
     await _archive(db, older)
     await _step_aside(db, [report._replace(nas_id=-1 - report.nas_id) for report in older])
     for report in older:
-        if report.key in recorded:
-            recorded[report.key] = recorded[report.key]._replace(
-                outcome=Outcome.LATE, state="closed", opened=False, closed=False
-            )
-    for key in live:
-        recorded.setdefault(key, Recorded(key, Outcome.DUPLICATE))
-    return recorded
+        if (late := recorded.get(report.key)) is not None:
+            recorded[report.key] = late._replace(outcome=Outcome.LATE, state="closed", opened=False, closed=False)
+    return {report.key: recorded.get(report.key, Recorded(report.key, Outcome.DUPLICATE)) for report in reports}
 
 
 async def _look_back(
     db: Connection, reports: Sequence[Report]
 ) -> tuple[dict[SessionKey, Live], Mapping[SessionKey, Archived]]:
-    """Lock the live rows; then, with what was committed until that moment, read them and the history."""
-    await db.execute(LOCK_LIVE, *_keys(reports))
+    """Read the live rows and the history, with what was committed until this moment."""
     live: dict[SessionKey, Live] = {}
     archived: dict[SessionKey, Archived] = {}
     for row in await db.fetch(LOOK_BACK, *_keys(reports), [report.start_estimate for report in reports]):
@@ -316,14 +312,15 @@ async def _step_aside(db: Connection, reports: Sequence[Report]) -> None:
         await db.execute(STEP_ASIDE, *_keys(reports))
 
 
-async def _restore(db: Connection, known: Sequence[tuple[Report, Archived]]) -> None:
+async def _restore(db: Connection, reports: Sequence[Report], archived: Mapping[SessionKey, Archived]) -> None:
+    """Make those of the reports' sessions live that are archived."""
+    known = [report for report in reports if report.key in archived]
     if known:
-        reports = [report for report, _ in known]
         await db.execute(
             RESTORE,
-            *_keys(reports),
-            [archived.stopped_at for _, archived in known],
-            [archived.id for _, archived in known],
+            *_keys(known),
+            [archived[report.key].stopped_at for report in known],
+            [archived[report.key].id for report in known],
         )
 
 
@@ -334,10 +331,6 @@ def _keys(reports: Sequence[Report]) -> tuple[list[int], list[int], list[str], l
         [report.acct_session_id for report in reports],
         [report.username_key for report in reports],
     )
-
-
-def _is_away(verdict: Verdict) -> bool:
-    return verdict in (Verdict.NOT_LIVE, Verdict.NEWER, Verdict.OLDER)
 
 
 def _exceeds(counter: int | None, other: int | None) -> bool:

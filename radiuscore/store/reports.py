@@ -160,7 +160,7 @@ def report_of(event: AccountingEvent) -> Report:
         _bounded(event.nas_port_type, MAX_UNSIGNED),
         _bounded(event.service_type, MAX_UNSIGNED),
         _time(_bounded(event.event_timestamp, MAX_UNSIGNED)),
-        event.interim_interval_s,
+        _bounded(event.interim_interval_s, MAX_UNSIGNED // 2) or None,
         event.local_address,
         hour,
         day,

@@ -40,7 +40,7 @@ WITH report AS (
 applied AS (
   INSERT INTO accounting.sessions AS s (
     isp_id, nas_id, acct_session_id, username_key, id, customer_id, plan_id, username,
-    state, closed_by, started_at, updated_at, stopped_at, closed_at, session_time,
+    state, closed_by, started_at, updated_at, stopped_at, closed_at, closed_as_of, session_time,
     input_octets, output_octets, input_packets, output_packets, terminate_cause,
     framed_ip_address, framed_ipv6_prefix, delegated_ipv6_prefix, calling_station_id, called_station_id,
     nas_ip_address, nas_identifier, nas_port, nas_port_id, nas_port_type, service_type,
@@ -51,7 +51,8 @@ applied AS (
   SELECT r.isp_id, r.nas_id, r.acct_session_id, r.username_key, r.id, r.customer_id, r.plan_id, r.username,
          CASE r.status WHEN 2 THEN 'closed' ELSE 'open' END, CASE r.status WHEN 2 THEN 'stop' END,
          r.sent_at - r.session_time * interval '1 second', r.sent_at,
-         CASE r.status WHEN 2 THEN r.sent_at END, CASE r.status WHEN 2 THEN r.sent_at END, r.session_time,
+         CASE r.status WHEN 2 THEN r.sent_at END, CASE r.status WHEN 2 THEN now() END,
+         CASE r.status WHEN 2 THEN r.sent_at END, r.session_time,
          coalesce(r.input_octets, 0), coalesce(r.output_octets, 0), r.input_packets, r.output_packets,
          r.terminate_cause, r.framed_ip_address::inet, r.framed_ipv6_prefix::cidr, r.delegated_ipv6_prefix::cidr,
          r.calling_station_id, r.called_station_id, r.nas_ip_address::inet, r.nas_identifier, r.nas_port,
@@ -59,10 +60,11 @@ applied AS (
          r.local_address::inet, $36, r.start_estimate, r.input_octets, r.output_octets, r.status,
          coalesce(r.input_octets, 0), coalesce(r.output_octets, 0), r.session_time
     FROM report AS r
-   -- What began long ago and is not live may be archived: it is not inserted before the history has been asked.
+   -- What began long ago and is not live, or not for long any more, may be archived before this is through: it is not
+   -- inserted before the history has been asked.
    WHERE $37
       OR to_timestamp(r.start_estimate) > now() - interval '23 hours'
-      OR (SELECT true
+      OR (SELECT live.state <> 'closed' OR live.closed_at > now() - interval '23 hours'
             FROM accounting.sessions AS live
            WHERE live.isp_id = r.isp_id
              AND live.nas_id = r.nas_id
@@ -70,7 +72,7 @@ applied AS (
              AND live.username_key = r.username_key)
   ON CONFLICT (isp_id, nas_id, acct_session_id, username_key) DO UPDATE
   SET (customer_id, plan_id, state, closed_by, terminate_cause, started_at, updated_at, stopped_at, closed_at,
-       session_time, input_octets, output_octets, input_packets, output_packets,
+       closed_as_of, session_time, input_octets, output_octets, input_packets, output_packets,
        framed_ip_address, framed_ipv6_prefix, delegated_ipv6_prefix, calling_station_id, called_station_id,
        nas_port, nas_port_id, event_timestamp, interim_interval_s, local_address, node,
        start_estimate, input_counter, output_counter, statuses,
@@ -89,6 +91,8 @@ applied AS (
                 THEN CASE WHEN is_later THEN excluded.updated_at ELSE s.stopped_at END END,
            CASE WHEN was_stopped THEN s.closed_at WHEN is_stop THEN excluded.closed_at
                 WHEN NOT lives THEN s.closed_at END,
+           CASE WHEN was_stopped THEN s.closed_as_of WHEN is_stop THEN excluded.closed_as_of
+                WHEN NOT lives THEN s.closed_as_of END,
            greatest(s.session_time, excluded.session_time),
            least(s.input_octets + input_delta, 4611686018427387903),
            least(s.output_octets + output_delta, 4611686018427387903),
@@ -130,7 +134,7 @@ applied AS (
                    excluded.session_time > s.session_time
                      AND (s.state <> 'closed'
                           OR s.closed_by = 'lost'
-                          OR s.closed_by <> 'stop' AND excluded.updated_at > s.closed_at) AS lives,
+                          OR s.closed_by <> 'stop' AND excluded.updated_at > s.closed_as_of) AS lives,
                    -- A counter that goes back while time goes on began anew. Overtaken reports count nothing.
                    CASE WHEN excluded.input_counter IS NULL OR excluded.session_time < s.session_time THEN 0
                         WHEN excluded.input_counter >= coalesce(s.input_counter, 0)
@@ -155,7 +159,7 @@ applied AS (
 history AS (
   INSERT INTO accounting.session_history (
     isp_id, nas_id, acct_session_id, username_key, id, customer_id, plan_id, username,
-    closed_by, started_at, updated_at, stopped_at, closed_at, session_time,
+    closed_by, started_at, updated_at, stopped_at, closed_as_of, session_time,
     input_octets, output_octets, input_packets, output_packets, terminate_cause,
     framed_ip_address, framed_ipv6_prefix, delegated_ipv6_prefix, calling_station_id, called_station_id,
     nas_ip_address, nas_identifier, nas_port, nas_port_id, nas_port_type, service_type,
@@ -163,7 +167,7 @@ history AS (
     start_estimate, input_counter, output_counter, statuses
   )
   SELECT isp_id, nas_id, acct_session_id, username_key, id, customer_id, plan_id, username,
-         closed_by, started_at, updated_at, stopped_at, closed_at, session_time,
+         closed_by, started_at, updated_at, stopped_at, closed_as_of, session_time,
          input_octets, output_octets, input_packets, output_packets, terminate_cause,
          framed_ip_address, framed_ipv6_prefix, delegated_ipv6_prefix, calling_station_id, called_station_id,
          nas_ip_address, nas_identifier, nas_port, nas_port_id, nas_port_type, service_type,

@@ -4,7 +4,7 @@ Each function works in small steps, may run on several nodes at once and may be 
 wants are locked in the order of their keys, as by every other statement; what another holds is left for the next time.
 """
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from radiuscore.store.endings import ended
 from radiuscore.store.incarnations import ARCHIVE
@@ -18,49 +18,32 @@ ARCHIVED_AFTER_S: Final = 86_400  # after the end; until then a late report find
 KEPT_PERIODS: Final = "25 months"
 _STEP: Final = 1000  # rows per statement: some 30 ms
 
-CLOSE_LOST: Final = """
+CLOSE_SILENT: Final = """
 WITH silent AS (
-  SELECT isp_id, nas_id, acct_session_id, username_key
-    FROM accounting.sessions
+  SELECT isp_id, nas_id, acct_session_id, username_key, intervals > $5::float8 AS is_lost
+    FROM accounting.sessions AS s
+   CROSS JOIN LATERAL (
+           SELECT extract(epoch FROM to_timestamp($1) - greatest(s.updated_at, to_timestamp($2)))
+                  / coalesce(s.interim_interval_s, $3) AS intervals
+         ) AS silence
    WHERE state <> 'closed'
-     AND greatest(updated_at, to_timestamp($2)) + coalesce(interim_interval_s, $3) * $4::float8 * interval '1 second'
-         < to_timestamp($1)
+     AND intervals > CASE state WHEN 'open' THEN $4::float8 ELSE $5::float8 END
    ORDER BY 1, 2, 3, 4
-   LIMIT $5
-     FOR UPDATE SKIP LOCKED
+   LIMIT $6
+     FOR UPDATE OF s SKIP LOCKED
 )
 UPDATE accounting.sessions AS s
-   SET state = 'closed', closed_by = 'lost', stopped_at = s.updated_at, closed_at = to_timestamp($1)
+   SET state = CASE WHEN is_lost THEN 'closed' ELSE 'suspect' END,
+       closed_by = CASE WHEN is_lost THEN 'lost' END,
+       stopped_at = CASE WHEN is_lost THEN s.updated_at END,
+       closed_at = CASE WHEN is_lost THEN now() END,
+       closed_as_of = CASE WHEN is_lost THEN to_timestamp($1) END
   FROM silent
  WHERE s.isp_id = silent.isp_id
    AND s.nas_id = silent.nas_id
    AND s.acct_session_id = silent.acct_session_id
    AND s.username_key = silent.username_key
-RETURNING s.isp_id, s.nas_id, s.acct_session_id, s.username_key, s.id, s.customer_id
-"""
-
-MARK_SUSPECT: Final = """
-WITH silent AS (
-  SELECT isp_id, nas_id, acct_session_id, username_key
-    FROM accounting.sessions
-   WHERE state = 'open'
-     AND greatest(updated_at, to_timestamp($2)) + coalesce(interim_interval_s, $3) * $4::float8 * interval '1 second'
-         < to_timestamp($1)
-   ORDER BY 1, 2, 3, 4
-   LIMIT $5
-     FOR UPDATE SKIP LOCKED
-),
-marked AS (
-  UPDATE accounting.sessions AS s
-     SET state = 'suspect'
-    FROM silent
-   WHERE s.isp_id = silent.isp_id
-     AND s.nas_id = silent.nas_id
-     AND s.acct_session_id = silent.acct_session_id
-     AND s.username_key = silent.username_key
-  RETURNING 1
-)
-SELECT count(*) FROM marked
+RETURNING s.isp_id, s.nas_id, s.acct_session_id, s.username_key, s.id, s.customer_id, is_lost
 """
 
 LOCK_OLD: Final = """
@@ -99,18 +82,14 @@ async def close_silent(db: Connection, now: float, *, heard_since: float = 0.0) 
     Times are seconds since 1970. ``heard_since`` is when accounting could last be received after an outage of ours:
     before that, silence says nothing of a session. Reads all live rows.
     """
-    lost: list[Recorded] = []
+    silent: list[Any] = []
     while True:
-        rows = await db.fetch(CLOSE_LOST, now, heard_since, UNTOLD_INTERVAL_S, LOST_AFTER, _STEP)
-        lost += ended(rows)
+        rows = await db.fetch(CLOSE_SILENT, now, heard_since, UNTOLD_INTERVAL_S, SUSPECT_AFTER, LOST_AFTER, _STEP)
+        silent += rows
         if len(rows) < _STEP:
             break
-    suspect = 0
-    while True:
-        marked = await db.fetchval(MARK_SUSPECT, now, heard_since, UNTOLD_INTERVAL_S, SUSPECT_AFTER, _STEP)
-        suspect += marked
-        if marked < _STEP:
-            return Silence(suspect, lost)
+    lost = [row for row in silent if row["is_lost"]]
+    return Silence(len(silent) - len(lost), ended(lost))
 
 
 async def archive_closed(db: Connection, now: float) -> int:

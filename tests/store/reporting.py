@@ -22,6 +22,7 @@ OFF: Final = AcctStatusType.ACCOUNTING_OFF
 T: Final = int(time.time()) // 3600 * 3600 - 12 * 3600  # half a day ago, at a full hour
 ID: Final = "81000001"
 CUSTOMER: Final = 7
+TOMORROW: Final = time.time() + 86_400 + 3_600  # when everything that was closed here is old enough for the history
 
 USAGE_IS_EXACT = """
 WITH session AS (

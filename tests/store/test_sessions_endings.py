@@ -34,7 +34,7 @@ async def test_a_restart_closes_what_its_nas_had_open(db: Db, system_db: Db, sta
     [ended] = await restart_of_nas(system_db, [restart])
     assert (ended.outcome, ended.state, ended.closed, ended.key[2]) == (Outcome.ENDED, "closed", True, "81000001")
     [row] = await live(db)
-    assert (row["closed_by"], row["stopped_at"], row["closed_at"]) == (closed_by, moment(300), moment(400))
+    assert (row["closed_by"], row["stopped_at"], row["closed_as_of"]) == (closed_by, moment(300), moment(400))
     assert (row["terminate_cause"], row["input_octets"]) == (11, 1000)
     assert await restart_of_nas(system_db, [restart]) == []
     assert await history(db) == []
@@ -69,7 +69,12 @@ async def test_a_report_sent_after_a_restart_opens_the_session_again(db: Db, sys
     [result] = await tell(system_db, interim(600, 600, 2000))
     assert (result.state, result.opened, result.input_octets) == ("open", True, 1000)
     [row] = await live(db)
-    assert (row["closed_by"], row["stopped_at"], row["closed_at"], row["terminate_cause"]) == (None, None, None, None)
+    assert (row["closed_by"], row["stopped_at"], row["closed_as_of"], row["terminate_cause"]) == (
+        None,
+        None,
+        None,
+        None,
+    )
     await check_usage(db)
 
 
@@ -102,7 +107,7 @@ async def test_another_reboot_digit_closes_what_the_router_had_open(db: Db, syst
     assert opened.opened
     assert {(one.outcome, one.key[2]) for one in ended} == {(Outcome.ENDED, "81f00001"), (Outcome.ENDED, "81f00002")}
     for row in await live(db, closed_by="reboot"):
-        assert (row["stopped_at"], row["closed_at"], row["terminate_cause"]) == (moment(300), moment(500), 11)
+        assert (row["stopped_at"], row["closed_as_of"], row["terminate_cause"]) == (moment(300), moment(500), 11)
     assert await states(db) == {"81000001": "open", "81f00001": "reboot", "81f00002": "reboot"}
     await check_usage(db)
 
@@ -174,7 +179,7 @@ async def test_a_new_start_on_the_same_line(
     assert [one.key[2] for one in ended] == (["a"] if gone else [])
     if gone:
         [row] = await live(db, acct_session_id="a")
-        assert (row["stopped_at"], row["closed_at"], row["terminate_cause"]) == (moment(300), moment(500), None)
+        assert (row["stopped_at"], row["closed_as_of"], row["terminate_cause"]) == (moment(300), moment(500), None)
     await check_usage(db)
 
 

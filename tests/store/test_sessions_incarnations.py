@@ -12,6 +12,7 @@ from radiuscore.store.reports import report_of
 from radiuscore.store.sessions import Outcome, record
 from radiuscore.store.sweep import archive_closed, close_silent
 from tests.store.reporting import (
+    TOMORROW,
     T,
     check_usage,
     history,
@@ -130,7 +131,7 @@ async def test_a_batch_may_be_of_many_incarnations(db: Db, system_db: Db) -> Non
 async def test_a_lost_session_that_is_archived_is_found_again(db: Db, system_db: Db, again: AccountingEvent) -> None:
     await tell(system_db, start(OLD), interim(OLD + 300, 300, 1000))
     await close_silent(system_db, T + OLD + 1300)
-    assert await archive_closed(system_db, T) == 1
+    assert await archive_closed(system_db, TOMORROW) == 1
     assert ([row["closed_by"] for row in await history(db)], await live(db)) == (["lost"], [])
     [result] = await record(system_db, [again])
     assert (result.outcome, result.input_octets) == (Outcome.APPLIED, 200)
@@ -145,10 +146,10 @@ async def test_a_lost_session_that_is_archived_is_found_again(db: Db, system_db:
 async def test_a_stopped_session_that_is_archived_swallows_what_comes_again(db: Db, system_db: Db) -> None:
     events = [start(OLD), interim(OLD + 300, 300, 1000), stop(OLD + 400, 400, 1200)]
     await tell(system_db, *events)
-    assert await archive_closed(system_db, T) == 1
+    assert await archive_closed(system_db, TOMORROW) == 1
     for result in await tell(system_db, *events[1:], *reversed(events[1:])):
         assert (result.outcome, result.input_octets) == (Outcome.DUPLICATE, 0)
-        await archive_closed(system_db, T)
+        await archive_closed(system_db, TOMORROW)
     assert [row["input_octets"] for row in await history(db)] == [1200]
     assert await live(db) == []
     assert await usage(db) == (1200, 1200, 400)
@@ -160,9 +161,9 @@ async def test_of_two_archived_incarnations_the_right_one_is_found_again(db: Db,
         system_db, start(OLD), interim(OLD + 300, 300, 1000), start(OLD + REUSED), interim(OLD + REUSED + 60, 60, 7)
     )
     await close_silent(system_db, T + OLD + 2 * REUSED)
-    await archive_closed(system_db, T)
+    await archive_closed(system_db, TOMORROW)
     await tell(system_db, stop(OLD + 400, 400, 1200), stop(OLD + REUSED + 90, 90, 9), stop(OLD + 400, 400, 1200))
-    await archive_closed(system_db, T)
+    await archive_closed(system_db, TOMORROW)
     assert [(row["closed_by"], row["session_time"], row["input_octets"]) for row in await history(db)] == [
         ("stop", 400, 1200),
         ("stop", 90, 9),
