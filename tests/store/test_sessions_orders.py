@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,8 @@ import pytest
 from radiuscore.aaa.accounting import AccountingEvent
 from radiuscore.store.pool import SYSTEM_ROLE, connect
 from radiuscore.store.sessions import record, session_key
-from tests.store.reporting import check_usage, interim, start, stop
+from radiuscore.store.sweep import archive_closed
+from tests.store.reporting import TOMORROW, check_usage, interim, start, stop
 
 if TYPE_CHECKING:
     from tests.conftest import Db
@@ -71,7 +73,9 @@ def shuffled(events: Sequence[AccountingEvent], seed: int) -> list[AccountingEve
     return some
 
 
-async def write_all(db: Db, queue: Sequence[AccountingEvent], limit: int) -> None:
+async def write_all(
+    db: Db, queue: Sequence[AccountingEvent], limit: int, batch_done: Callable[[], None] = lambda: None
+) -> None:
     """Record events in order, in batches of at most ``limit``, no two of one session in a batch."""
     waiting = deque(queue)
     while waiting:
@@ -87,6 +91,18 @@ async def write_all(db: Db, queue: Sequence[AccountingEvent], limit: int) -> Non
                 batch[key] = event
         waiting = later + waiting
         await record(db, list(batch.values()))
+        batch_done()
+
+
+def spread(orders: Sequence[list[AccountingEvent]], writers: int, chance: random.Random) -> list[list[AccountingEvent]]:
+    """Return a queue for each writer: every report is in one of them, or in several."""
+    queues: list[list[AccountingEvent]] = [[] for _ in range(writers)]
+    for n in range(max(map(len, orders))):
+        for order in orders:
+            if n < len(order):
+                for writer in chance.sample(range(writers), chance.randint(1, writers)):
+                    queues[writer].append(order[n])
+    return queues
 
 
 async def ends(db: Db) -> dict[int, Any]:
@@ -128,14 +144,8 @@ async def test_two_writers_that_overlap_have_the_same_end(
 ) -> None:
     """Neither a deadlock nor an octet too many: each report goes to one of them or to both."""
     await write_all(writers[0], of_customer(events, 0), limit=1)
-    chance = random.Random(1)
-    queues: list[list[AccountingEvent]] = [[], []]
     orders = [shuffled(of_customer(events, customer_id), seed=customer_id) for customer_id in range(1, 101)]
-    for n in range(max(map(len, orders))):
-        for order in orders:
-            if n < len(order):
-                for writer in chance.choice([[0], [1], [0, 1]]):
-                    queues[writer].append(order[n])
+    queues = spread(orders, len(writers), random.Random(1))
     await asyncio.gather(*(write_all(writer, queue, limit=40) for writer, queue in zip(writers, queues, strict=True)))
     known = await ends(db)
     assert len(known) == 101
@@ -155,4 +165,50 @@ async def test_two_writers_of_the_same_batches_at_the_same_time(db: Db, writers:
     known = await ends(db)
     assert len(known) == 100
     assert all(end == known[0] for end in known.values())
+    await check_usage(db)
+
+
+AGE = """
+UPDATE accounting.sessions SET closed_at = now() - interval '25 hours'
+ WHERE ctid IN (SELECT ctid FROM accounting.sessions WHERE state = 'closed' LIMIT 60 FOR UPDATE SKIP LOCKED)
+"""
+
+
+@pytest.mark.parametrize("events", [ONE_SESSION, REUSED_ID], ids=["one session", "reused id"])
+async def test_sessions_that_are_archived_meanwhile_have_the_same_end(
+    db: Db, system_db: Db, writers: list[Db], events: list[AccountingEvent]
+) -> None:
+    """Whatever is closed may become history between any two batches, and be wanted again by the next."""
+    await write_all(writers[0], of_customer(events, 0), limit=1)
+    orders = [shuffled(of_customer(events, customer_id), seed=customer_id) for customer_id in range(1, 61)]
+    queues = spread(orders, len(writers), random.Random(2))
+    batches = [0] * len(writers)
+    progressed = asyncio.Event()
+    moved = 0
+
+    async def write(number: int) -> None:
+        def batch_done() -> None:
+            batches[number] += 1
+            progressed.set()
+
+        await write_all(writers[number], queues[number], 40, batch_done)
+
+    async def archive(writing: asyncio.Future[Any]) -> None:
+        nonlocal moved
+        while not writing.done():
+            await db.execute(AGE)
+            before = list(batches)
+            while not writing.done() and any(map(int.__eq__, before, batches)):  # a day is longer than a batch
+                progressed.clear()
+                await progressed.wait()
+            moved += await archive_closed(system_db, time.time())
+
+    writing = asyncio.gather(*map(write, range(len(writers))))
+    writing.add_done_callback(lambda _: progressed.set())
+    await asyncio.gather(writing, archive(writing))
+    assert moved > 0
+    await archive_closed(system_db, TOMORROW)
+    known = await ends(db)
+    assert len(known) == 61
+    assert [customer_id for customer_id, end in known.items() if end != known[0]] == []
     await check_usage(db)
