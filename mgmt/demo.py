@@ -103,16 +103,21 @@ async def _running(supervisor: Supervisor) -> AsyncIterator["asyncio.Task[None]"
     """Run the server, and give its task once every worker answers. Raises `Fault`."""
     task = asyncio.create_task(supervisor.run())
     try:
+        await _ready(supervisor)
+        yield task
+    finally:
+        supervisor.stop()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _ready(supervisor: Supervisor) -> None:
+    try:
         async with asyncio.timeout(READY_S):
             await supervisor.ready()
-        yield task
     except CannotServe as error:
         raise Fault(str(error)) from error
     except TimeoutError:
         raise Fault(f"The workers did not answer within {READY_S:.0f} s: their log lines above say why.") from None
-    finally:
-        supervisor.stop()
-        await asyncio.wait([task])
 
 
 def _say_where_to_look(settings: Settings, database: Database, isp: DemoIsp) -> None:
