@@ -13,7 +13,7 @@ from typing import Any
 from tests.mikrotik.standin.state import DURATIONS, FLAGS, LISTS, Refusal, Router, Row
 
 NOTHING = object()
-VERBS = {"find", "get", "print", "add", "set", "remove", "export", "monitor"}
+VERBS = {"find", "get", "print", "add", "set", "remove", "export", "monitor", "enable", "disable"}
 _UNITS = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?(?:(\d+)us)?")
 
 
@@ -68,6 +68,8 @@ class Console:
                 return Identity(router.add(menu, _texts(given)))
             case "set":
                 router.change(menu, _identities(positional[0]) if positional else None, _texts(given))
+            case "enable" | "disable":
+                router.change(menu, _identities(positional[0]), {"disabled": "yes" if verb == "disable" else "no"})
             case "remove":
                 router.remove(menu, _identities(positional[0]))
             case "export":
@@ -160,6 +162,12 @@ def show(value: Any) -> str:
         micro = f".{value.microseconds:06}" if value.microseconds else ""
         return f"{parts}{hours:02}:{minutes:02}:{value.seconds % 60:02}{micro}"
     return str(value)
+
+
+def _element(value: Any, index: Any) -> Any:
+    if isinstance(value, dict):
+        return value.get(index, NOTHING)
+    return value[index] if isinstance(value, list) and isinstance(index, int) and index < len(value) else NOTHING
 
 
 def _texts(given: dict[str, Any]) -> Row:
@@ -286,7 +294,7 @@ class _Reader:
                 case ".":
                     value = show(value) + show(right)
                 case "->":
-                    value = value.get(right, NOTHING) if isinstance(value, dict) else NOTHING
+                    value = _element(value, right)
                 case "=":
                     value = value == right
                 case "!=":

@@ -167,6 +167,14 @@ def _tables() -> dict[str, list[Row]]:
             },
         ],
         "/file": [],
+        "/ip/hotspot": [{".id": "*1", "name": "hotspot1", "interface": "bridge", "profile": "hsprof1"}],
+        "/ip/firewall/filter": [
+            {".id": "*1", "chain": "input", "action": "accept", "connection-state": "established,related,untracked"},
+            {".id": "*2", "chain": "input", "action": "accept", "protocol": "icmp"},
+            {".id": "*3", "chain": "forward", "action": "accept", "connection-state": "established,related"},
+        ],
+        "/user": [{".id": "*1", "name": "admin", "group": "full", "address": "", "disabled": "false"}],
+        "/user/group": [{".id": "*1", "name": "full", "policy": "local,telnet,ssh,ftp,reboot,read,write,policy,test"}],
     }
 
 
@@ -214,6 +222,7 @@ def routeros7(version: str = "7.16.2 (stable)") -> Router:
     router.singles["/system/resource"]["version"] = version
     router.tables["/radius"][0]["require-message-auth"] = "yes-for-request-resp"
     router.known["/radius"] = RADIUS_FIELDS | {"require-message-auth", "radsec-timeout"}
+    router.known["/system/ntp/client"] = {"enabled", "servers", "mode", "vrf"}
     router.tables["/system/health"] = [
         {".id": "*E", "name": "temperature", "value": "46", "type": "C"},
         {".id": "*D", "name": "voltage", "value": "23.8", "type": "V"},
@@ -230,4 +239,5 @@ def routeros6(version: str = "6.48.6 (long-term)") -> Router:
     router.singles["/system/health"] = {"voltage": "238", "temperature": "46", "psu1-state": "ok"}
     router.singles["/system/clock"]["date"] = "jul/21/2023"
     router.policies.discard("rest-api")
+    router.known["/system/ntp/client"] = {"enabled", "primary-ntp", "secondary-ntp", "server-dns-names"}
     return router

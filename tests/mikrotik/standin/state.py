@@ -40,6 +40,18 @@ class Router:
     logins: int = 0
     written: list[str] = field(default_factory=list)
     noise: str = ""
+    counters: Row = field(
+        default_factory=lambda: {
+            "pending": "0",
+            "requests": "10",
+            "accepts": "4",
+            "rejects": "1",
+            "resends": "15",
+            "timeouts": "5",
+            "bad-replies": "2",
+            "last-request-rtt": "10ms",
+        }
+    )
     ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(0x40))
 
     @property
@@ -79,8 +91,10 @@ class Router:
         self.allow("write")
         if menu not in self.tables:
             raise self.unknown(menu)
+        before = values.pop("place-before", "")
+        at = next((at for at, row in enumerate(self.tables[menu]) if row[".id"] == before), len(self.tables[menu]))
         row = {".id": f"*{next(self.ids):X}", **self._checked(menu, values)}
-        self.tables[menu].append(row)
+        self.tables[menu].insert(at, row)
         self.written.append(f"add {menu}")
         return row[".id"]
 
@@ -149,13 +163,4 @@ class Router:
         if menu != "/radius":
             raise self.unknown(menu)
         self.find(menu, identity)
-        return {
-            "pending": "0",
-            "requests": "10",
-            "accepts": "4",
-            "rejects": "1",
-            "resends": "15",
-            "timeouts": "5",
-            "bad-replies": "2",
-            "last-request-rtt": "10ms",
-        }
+        return self.counters
