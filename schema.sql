@@ -238,7 +238,7 @@ CREATE TABLE IF NOT EXISTS control.service_plans (
 
 -- True where a source is so wide that only an admin may register it, and only with Message-Authenticator required.
 CREATE OR REPLACE FUNCTION control.has_wide_source(sources cidr[]) RETURNS boolean
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$ SELECT coalesce(bool_or(masklen(s) < CASE family(s) WHEN 4 THEN 24 ELSE 48 END), false) FROM unnest(sources) AS s $$;
 
 CREATE TABLE IF NOT EXISTS control.devices (
@@ -278,7 +278,7 @@ CREATE TABLE IF NOT EXISTS control.devices (
 
 -- True where every route fits an attribute, and all of them a reply.
 CREATE OR REPLACE FUNCTION control.are_routes(routes text[]) RETURNS boolean
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$ SELECT cardinality(routes) <= 12
              AND coalesce(bool_and(r IS NOT NULL AND octet_length(r) BETWEEN 1 AND 253), true) FROM unnest(routes) AS r $$;
 
@@ -592,7 +592,7 @@ CREATE INDEX IF NOT EXISTS change_log_at ON control.change_log (at);
 -- Triggers -------------------------------------------------------------------------------------------------------
 
 CREATE OR REPLACE FUNCTION control.touch_updated_at() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   NEW.updated_at := now();
   RETURN NEW;
@@ -600,7 +600,7 @@ END $$;
 
 -- The zone database knows the name, spelled like this; POSIX rules such as 'X+3' are no names.
 CREATE OR REPLACE FUNCTION control.check_time_zone() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF NEW.time_zone <> 'UTC' AND NOT EXISTS (SELECT FROM pg_timezone_names WHERE name = NEW.time_zone) THEN
     RAISE check_violation USING
@@ -612,7 +612,7 @@ END $$;
 
 -- A proof belongs to an address: at another one the device starts unproved. Runs as whoever writes (current_user).
 CREATE OR REPLACE FUNCTION control.guard_device() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   moved CONSTANT boolean := TG_OP = 'INSERT'
     OR (NEW.device_ip, NEW.radius_sources) IS DISTINCT FROM (OLD.device_ip, OLD.radius_sources);
@@ -629,9 +629,10 @@ BEGIN
   RETURN NEW;
 END $$;
 
--- The log is written as its owner: those who change configuration may not touch it otherwise.
+-- The log is written as its owner: those who change configuration may not touch it otherwise. pg_temp comes last, because
+-- unnamed it would come first, and a caller's temporary type would stand for one of PostgreSQL's.
 CREATE OR REPLACE FUNCTION control.log_change() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   INSERT INTO control.change_log (isp_id, tbl, op, pk)
   VALUES (coalesce(NEW.isp_id, OLD.isp_id), TG_TABLE_NAME, left(TG_OP, 1)::"char", coalesce(NEW.id, OLD.id));
@@ -639,7 +640,7 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION control.log_isp_change() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   INSERT INTO control.change_log (isp_id, tbl, op, pk)
   VALUES (coalesce(NEW.id, OLD.id), TG_TABLE_NAME, left(TG_OP, 1)::"char", coalesce(NEW.id, OLD.id));
@@ -647,7 +648,7 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION control.log_customer_change() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   INSERT INTO control.change_log (isp_id, tbl, op, pk, key, old_key)
   VALUES (coalesce(NEW.isp_id, OLD.isp_id), TG_TABLE_NAME, left(TG_OP, 1)::"char", coalesce(NEW.id, OLD.id),
@@ -657,7 +658,7 @@ END $$;
 
 -- A change of a customer's routers is a change of the customer.
 CREATE OR REPLACE FUNCTION control.log_customer_device_change() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   INSERT INTO control.change_log (isp_id, tbl, op, pk, key)
   SELECT isp_id, 'customers', 'U', id, username_key
@@ -668,7 +669,7 @@ END $$;
 
 -- Empty, because the log is what is read; delivered at commit, once per transaction.
 CREATE OR REPLACE FUNCTION control.notify_change() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   PERFORM pg_notify('radiuscore_changes', '');
   RETURN NULL;
@@ -738,7 +739,7 @@ CREATE OR REPLACE TRIGGER notify_change AFTER INSERT OR DELETE OR UPDATE ON cont
 
 -- Forget changes older than 48 hours; a worker whose mark is older than that loads everything again.
 CREATE OR REPLACE FUNCTION control.prune_change_log() RETURNS bigint
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   WITH gone AS (DELETE FROM control.change_log WHERE at < now() - interval '48 hours' RETURNING 1)
   SELECT count(*) FROM gone
 $$;
@@ -964,6 +965,8 @@ CREATE TABLE IF NOT EXISTS accounting.sessions (
 -- A report changes none of these columns, so that its update stays inside the page (HOT).
 CREATE INDEX IF NOT EXISTS sessions_id ON accounting.sessions (isp_id, id);
 CREATE INDEX IF NOT EXISTS sessions_customer ON accounting.sessions (isp_id, customer_id);
+CREATE INDEX IF NOT EXISTS sessions_open ON accounting.sessions (isp_id, nas_id, acct_session_id)
+  WHERE state <> 'closed';
 CREATE INDEX IF NOT EXISTS sessions_line ON accounting.sessions (isp_id, nas_id, calling_station_id)
   WHERE state <> 'closed';
 CREATE INDEX IF NOT EXISTS sessions_closed ON accounting.sessions (isp_id, closed_at) WHERE state = 'closed';

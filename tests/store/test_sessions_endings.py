@@ -140,6 +140,15 @@ async def test_all_digits_around_the_new_one_are_older_boots(db: Db, system_db: 
     assert {one.key[2] for one in ended} == {f"83{digit}00001" for digit in digits.replace("7", "")}
 
 
+async def test_a_large_router_that_reboots_is_closed_in_steps(system_db: Db) -> None:
+    before = [interim(300, 300, 1, acct_session_id=f"812{n:05x}", **ROUTER) for n in range(2100)]
+    await record(system_db, before)
+    ended = [
+        len(await record(system_db, [start(500 + n, acct_session_id=f"8130000{n}", **ROUTER)])) - 1 for n in range(3)
+    ]
+    assert ended == [2000, 100, 0]
+
+
 async def test_a_start_that_comes_again_ends_what_it_did_not_the_first_time(db: Db, system_db: Db) -> None:
     """A crash between the two statements leaves the Start unacknowledged, and the NAS sends it again."""
     await record(system_db, [start(500, acct_session_id="81300001", **ROUTER)])
