@@ -8,7 +8,7 @@ from radiuscore.aaa.access import Standing, decide_access
 from radiuscore.aaa.accounting import AccountingEvent
 from radiuscore.aaa.authlog import AuthLogRow
 from radiuscore.aaa.decisions import Accept, Reject, RejectReason
-from radiuscore.aaa.records import CustomerId
+from radiuscore.aaa.records import Customer, CustomerId
 from radiuscore.aaa.reply import (
     PlanReply,
     ReplyParts,
@@ -54,6 +54,16 @@ class Login(NamedTuple):
         )
 
 
+class Admission(NamedTuple):
+    """A login that the account allows: whose it is, and what the Accept says but for Class (``session_uuid``)."""
+
+    customer: Customer
+    plan: PlanReply
+    standing: Standing
+    attributes: bytes
+    session_uuid: bytes
+
+
 class ReplicaPolicy:
     """Answers from memory whether an ISP's customer may go online, and completes what a NAS reports of him.
 
@@ -76,25 +86,8 @@ class ReplicaPolicy:
 
     def access(self, request: AccessRequest) -> Accept | Reject:
         """Decide an Access-Request. Two dict hits, the proof of the password, and a join of ready octets."""
-        isp = self._replica.find_isp(request.nas.isp_id)
-        if isp is None:
-            return self._rejected(request, None, Reject(RejectReason.ISP_SUSPENDED))
-        entry = isp.customers.get(request.username_key)
-        customer = entry.customer if entry is not None else None
-        plan = isp.plans.get(customer.plan_id) if customer is not None and customer.plan_id is not None else None
-        judgement = decide_access(
-            request, isp.isp, customer, plan.plan if plan is not None else None, request.nas.id, request.now
-        )
-        if isinstance(judgement, Reject):
-            return self._rejected(request, customer.id if customer is not None else None, judgement)
-        assert entry is not None
-        assert plan is not None
-        session_uuid = new_session_uuid(request.now, self._random(10))
-        self._log(Login(request, entry.customer.id, "", session_uuid))
-        attributes = _standing_attributes(judgement.standing, entry, plan) + plan.interim_of(entry.customer.id)
-        if judgement.session_timeout_s is not None:
-            attributes += session_timeout_attribute(judgement.session_timeout_s)
-        return Accept(attributes + _CLASS_HEADER + session_uuid)
+        admission = self._judge(request)
+        return admission if isinstance(admission, Reject) else self._accepted(request, admission)
 
     def accounting(self, event: AccountingEvent) -> Awaitable[Any]:
         """Complete an event with whose session it is and in which zone, and have it made durable."""
@@ -118,6 +111,30 @@ class ReplicaPolicy:
                 quota_anchor_day=plan.quota_anchor_day,
             )
         )
+
+    def _judge(self, request: AccessRequest) -> Admission | Reject:
+        isp = self._replica.find_isp(request.nas.isp_id)
+        if isp is None:
+            return self._rejected(request, None, Reject(RejectReason.ISP_SUSPENDED))
+        entry = isp.customers.get(request.username_key)
+        customer = entry.customer if entry is not None else None
+        plan = isp.plans.get(customer.plan_id) if customer is not None and customer.plan_id is not None else None
+        judgement = decide_access(
+            request, isp.isp, customer, plan.plan if plan is not None else None, request.nas.id, request.now
+        )
+        if isinstance(judgement, Reject):
+            return self._rejected(request, customer.id if customer is not None else None, judgement)
+        assert entry is not None
+        assert plan is not None
+        attributes = _standing_attributes(judgement.standing, entry, plan) + plan.interim_of(entry.customer.id)
+        if judgement.session_timeout_s is not None:
+            attributes += session_timeout_attribute(judgement.session_timeout_s)
+        session_uuid = new_session_uuid(request.now, self._random(10))
+        return Admission(entry.customer, plan, judgement.standing, attributes, session_uuid)
+
+    def _accepted(self, request: AccessRequest, admission: Admission, more: bytes = b"") -> Accept:
+        self._log(Login(request, admission.customer.id, "", admission.session_uuid))
+        return Accept(admission.attributes + more + _CLASS_HEADER + admission.session_uuid)
 
     def _rejected(self, request: AccessRequest, customer_id: CustomerId | None, reject: Reject) -> Reject:
         self._log(Login(request, customer_id, reject.reason, None))
