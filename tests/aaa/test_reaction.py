@@ -232,6 +232,8 @@ def test_a_change_leaves_nothing_to_change(old: Pairs, new: Pairs) -> None:
     if isinstance(reaction, Change):
         has, should = attributes_of(old) | attributes_of(reaction.attributes), attributes_of(new)
         for key in should.keys() & CHANGEABLE - RATES:
-            assert has[key] == should[key] or key in (SESSION_TIMEOUT.key, *LIMITS), name_of(key)
+            assert has[key] == should[key] or key in (SESSION_TIMEOUT.key, IDLE_TIMEOUT.key, *LIMITS), name_of(key)
+        if IDLE_TIMEOUT.key in should:  # of several the first counts
+            assert has[IDLE_TIMEOUT.key][0] == should[IDLE_TIMEOUT.key][0]
         if RATE.key in should:
             assert has[RATE.key] == should[RATE.key]
