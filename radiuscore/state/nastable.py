@@ -66,17 +66,17 @@ class Candidates:
 
     ``keys`` holds each distinct secret once, with the devices that have it, and none where no device has one, which is
     no candidate otherwise; ``sole`` is the only candidate, if so;
-    ``noted`` are those whose proof has been noted.
+    ``noted`` are those whose proof has been noted. The first ``proved`` of the entries have proved themselves here.
     """
 
     __slots__ = ("entries", "keys", "noted", "one_isp", "sole")
 
-    def __init__(self, entries: Sequence[NasEntry]) -> None:
+    def __init__(self, entries: Sequence[NasEntry], proved: int = 0) -> None:
         self.entries: Final = tuple(entries)
         self.sole: Final = self.entries[0] if len(self.entries) == 1 else None
         self.noted: Final[set[NasEntry]] = set()
         self.one_isp: Final = len({entry.nas.isp_id for entry in entries}) == 1
-        self.keys = _keys(self.entries)
+        self.keys = _keys(self.entries, frozenset(self.entries[:proved]))
 
     def tried_first(self, key: _SecretKey) -> None:
         """Try this secret first from now on: it verified the last packet from here."""
@@ -85,16 +85,21 @@ class Candidates:
             self.keys.insert(0, key)
 
 
-def _keys(entries: Sequence[NasEntry]) -> list[_SecretKey]:
-    """Return the secrets to try: of each ISP its next device's in turn, so that none crowds another's out."""
+def _keys(entries: Sequence[NasEntry], proved: Collection[NasEntry]) -> list[_SecretKey]:
+    """Return the secrets to try: of each ISP its next device's in turn, so that none crowds another's out.
+
+    After the first of each ISP come those that are ``proved``: devices that were only entered displace none of them.
+    """
     by_secret: dict[bytes, _SecretKey] = {}
     by_isp: dict[IspId, list[NasEntry]] = {}
     for entry in entries:
         by_isp.setdefault(entry.nas.isp_id, []).append(entry)
         for secret in entry.secrets:
             by_secret.setdefault(secret.octets, (secret, []))[1].append(entry)
-    in_turn = (entry for turn in zip_longest(*by_isp.values()) for entry in turn if entry is not None)
-    chosen = dict.fromkeys(secret.octets for entry in in_turn for secret in entry.secrets)
+    in_turn = [entry for turn in zip_longest(*by_isp.values()) for entry in turn if entry is not None]
+    firsts, others = in_turn[: len(by_isp)], in_turn[len(by_isp) :]
+    others.sort(key=lambda entry: entry not in proved)
+    chosen = dict.fromkeys(secret.octets for entry in firsts + others for secret in entry.secrets)
     return [by_secret[octets] for octets in chosen][:MAX_TRIES]
 
 
@@ -188,7 +193,8 @@ class NasTable:
         if len(self._resolved) >= MAX_ADDRESSES:
             self._resolved.clear()
         entries.sort(key=lambda entry: (self.proved_at(address, entry), entry.nas.isp_id, entry.nas.id))
-        candidates = self._resolved[address] = Candidates(entries)
+        proved = sum(self.proved_at(address, entry) < inf for entry in entries)
+        candidates = self._resolved[address] = Candidates(entries, proved)
         return candidates
 
     def _matching(self, address: bytes) -> list[NasEntry]:

@@ -49,6 +49,15 @@ class TestANeighbour:
         bench.acknowledged(report(), SHARED)
         assert bench.login(pap(), SHARED).code == ACCESS_ACCEPT
 
+    def test_does_not_crowd_out_devices_that_have_proved_themselves(self) -> None:
+        """ISP 1 has many routers behind one address, each with a secret of its own; the neighbour enters as many."""
+        mine = [replace(A, id=number, secret=b"mine %d" % number) for number in range(1, 31)]
+        bench = Bench([replace(one, proved_at=EARLIER + one.id) for one in mine])
+        for number in range(100):
+            bench.nases.apply(NasChange(2, number, Nas(SHARED, b"guess %d" % number, isp_id=2, id=number)))
+        for one in mine:
+            bench.acknowledged(report(secret=one.secret, identifier=one.id), SHARED, one.secret)
+
     @pytest.mark.parametrize("prefix", ["192.168.88.1/32", "192.168.88.0/30", "192.168.88.0/25"])
     def test_a_more_exact_prefix_takes_nothing_over(self, prefix: str) -> None:
         mine = replace(A, sources="192.168.88.0/24")
