@@ -630,6 +630,7 @@ BEGIN
 END $$;
 
 -- The log is written as its owner: those who change configuration may not touch it otherwise. pg_temp comes last, because
+-- unnamed it would come first, and a caller's temporary type would stand for one of PostgreSQL's. pg_temp comes last, because
 -- unnamed it would come first, and a caller's temporary type would stand for one of PostgreSQL's.
 CREATE OR REPLACE FUNCTION control.log_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -55,7 +55,7 @@ INSERT INTO accounting.sessions (isp_id, nas_id, acct_session_id, username_key, 
     updated_at, session_time, input_octets, output_octets, node, start_estimate, statuses)
   VALUES ($1, $2, '81', 'a', gen_random_uuid(), 'a', 'open', now(), now(), 0, 0, 0, 'n1', 0, 1);
 INSERT INTO accounting.session_history (isp_id, nas_id, acct_session_id, username_key, id, username, closed_by,
-    started_at, updated_at, stopped_at, closed_at, session_time, input_octets, output_octets, node, start_estimate,
+    started_at, updated_at, stopped_at, closed_as_of, session_time, input_octets, output_octets, node, start_estimate,
     statuses)
   VALUES ($1, $2, '81', 'a', gen_random_uuid(), 'a', 'stop', now(), now(), now(), now(), 0, 0, 0, 'n1', 0, 2);
 INSERT INTO accounting.usage_hour (isp_id, customer_id, hour, input_octets, output_octets, session_time)
@@ -234,7 +234,7 @@ async def test_nothing_goes_around_the_policies(db: Db) -> None:
         """
         SELECT proc.oid::regprocedure::text AS name, proc.prorettype = 'trigger'::regtype AS is_trigger,
                has_function_privilege('radiuscore_isp', proc.oid, 'EXECUTE') AS callable,
-               coalesce('search_path=pg_catalog' = ANY (proc.proconfig), false) AS path_is_fixed
+               coalesce('search_path=pg_catalog, pg_temp' = ANY (proc.proconfig), false) AS path_is_fixed
           FROM pg_proc AS proc JOIN pg_namespace AS ns ON ns.oid = proc.pronamespace
          WHERE ns.nspname IN ('control', 'accounting') AND proc.prosecdef
         """
@@ -243,6 +243,23 @@ async def test_nothing_goes_around_the_policies(db: Db) -> None:
     for function in functions:
         assert function["path_is_fixed"], function["name"]
         assert function["is_trigger"] or not function["callable"], function["name"]
+
+
+async def test_a_temporary_type_does_not_run_code_as_the_owner(isp_db: Db, filled: tuple[Tenant, Tenant]) -> None:
+    """PostgreSQL looks for types in pg_temp first, unless the path of a SECURITY DEFINER function names it last."""
+    await isp_db.execute(
+        """
+        CREATE FUNCTION pg_temp.tell(value text) RETURNS boolean LANGUAGE plpgsql
+        AS $$ BEGIN RAISE EXCEPTION 'ran as %', current_user; END $$;
+        CREATE DOMAIN pg_temp."char" AS text CHECK (pg_temp.tell(value));
+        CREATE DOMAIN pg_temp.int8 AS bigint CHECK (pg_temp.tell(value::text));
+        """
+    )
+    mine = filled[0]
+    await isp_db.execute("SELECT set_config('app.isp_id', $1, false)", str(mine.isp_id))
+    await isp_db.execute("UPDATE control.customers SET status = 'suspended' WHERE id = $1", mine.customer_id)
+    await isp_db.execute("UPDATE control.devices SET coa_port = 1700 WHERE id = $1", mine.device_id)
+    await isp_db.execute("UPDATE control.isps SET name = 'renamed' WHERE id = $1", mine.isp_id)
 
 
 # -- the behaviour -----------------------------------------------------------------------------------------------------
