@@ -176,3 +176,13 @@ def refusal_text(error_cause: int | None) -> str:
     if error_cause is None:
         return "The router refused and gave no reason."
     return _REFUSALS.get(error_cause, f"The router refused with Error-Cause {error_cause}.")
+
+
+def silence_text(badly_signed: int) -> str:
+    """Return why a NAS may not have answered, in one sentence for staff; ``badly_signed`` answers were not believed."""
+    if badly_signed:
+        return "The router answered with another secret than the one that is entered here."
+    return (
+        "The router did not answer: look at its port for CoA and accept=yes in /radius incoming, at the secret, at"
+        " firewall and NAT, and whether this server's address is in its /radius list."
+    )

@@ -49,7 +49,7 @@ class NotSent(Exception):
 class Target(NamedTuple):
     """The NAS to ask: its address and port for CoA, its secret, and the address of ours that it reports to.
 
-    Without ``local`` the system picks one, which a router with a list of its servers need not know.
+    Without ``local`` the system picks one, which need not be in the router's list of servers.
     """
 
     isp_id: IspId

@@ -17,6 +17,7 @@ from radiuscore.aaa.dynauth import (
     disconnect_attributes,
     read_answer,
     refusal_text,
+    silence_text,
     service_of,
 )
 from radiuscore.aaa.names import text_of
@@ -172,3 +173,8 @@ def test_every_cause_of_a_refusal_has_a_sentence() -> None:
         assert refusal_text(cause).startswith("The r")
         assert refusal_text(cause).endswith(".")
     assert refusal_text(999) == "The router refused with Error-Cause 999."
+
+
+def test_silence_and_a_wrong_secret_are_told_apart() -> None:
+    assert "another secret" in silence_text(1)
+    assert "did not answer" in silence_text(0)
