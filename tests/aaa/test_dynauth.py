@@ -17,8 +17,8 @@ from radiuscore.aaa.dynauth import (
     disconnect_attributes,
     read_answer,
     refusal_text,
-    silence_text,
     service_of,
+    silence_text,
 )
 from radiuscore.aaa.names import text_of
 from radiuscore.wire.codes import Code, ErrorCause
