@@ -9,7 +9,12 @@ from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from mgmt.docs import add_docs
 from mgmt.health import Health, Readiness
+from mgmt.middleware import with_problems, with_request_id
+from mgmt.routes import ROUTES
+from mgmt.routing import endpoint
+from mgmt.services import SERVICES, Services
 
 HEALTH: Final = web.AppKey("health", Health)
 METRICS: Final = web.AppKey("metrics", CollectorRegistry)
@@ -24,15 +29,19 @@ _HEADERS: Final = {
 }
 
 
-def create_app(health: Health, metrics: CollectorRegistry) -> web.Application:
+def create_app(health: Health, metrics: CollectorRegistry, services: Services) -> web.Application:
     """Return the application; whoever runs it owns what it is given."""
-    app = web.Application(client_max_size=MAX_BODY)
+    app = web.Application(client_max_size=MAX_BODY, middlewares=[with_request_id, with_problems])
     app[HEALTH] = health
     app[METRICS] = metrics
+    app[SERVICES] = services
     app.on_response_prepare.append(_add_headers)
     app.router.add_get("/healthz", answer_alive)
     app.router.add_get("/readyz", answer_ready)
     app.router.add_get("/metrics", answer_metrics)
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, endpoint(route))
+    add_docs(app)
     return app
 
 

@@ -18,20 +18,23 @@ from aiohttp import web
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.registry import CollectorRegistry
 
+from mgmt.apiconfig import ApiConfig
 from mgmt.app import create_app, quiet_bad_requests
 from mgmt.health import Health
 from mgmt.jobs import run_jobs
 from mgmt.leader import lead
+from mgmt.services import Pools, Services, make_services
 from mgmt.tracing import SOCKET_NAME as TRACE_SOCKET
 from mgmt.tracing import TraceServer
 from mgmt.upkeep import Databases, jobs_of
 from radiuscore.server import logs
 from radiuscore.server.channel import SOCKET_NAME as CHANNEL_SOCKET
 from radiuscore.server.channel_server import ChannelServer
-from radiuscore.server.config import Orders
+from radiuscore.server.config import Orders, ServeConfig
 from radiuscore.server.exposition import WorkerCollector
 from radiuscore.server.lifeline import Lifeline, read_orders
-from radiuscore.store.pool import Pool, connect, open_pool
+from radiuscore.store.pool import ISP_ROLE, SYSTEM_ROLE, Pool, connect, open_pool
+from radiuscore.store.sealing import Keyring
 
 CLOSE_S: Final = 5.0
 
@@ -42,14 +45,17 @@ async def manage(orders: Orders, host: str, port: int) -> None:
     """Do this process's work until the lifeline ends. Raises what broke a part: the supervisor starts another one."""
     config = orders.config
     with Lifeline(orders) as lifeline:
-        async with _pool(config.dsn) as control, _pool(config.accounting_dsn) as accounting:
+        async with _databases(config) as (control_pools, accounting_pools):
+            control, accounting = control_pools.system, accounting_pools.system
+            api = ApiConfig.from_json(config.for_management)
+            services = make_services(control_pools, accounting_pools, Keyring.parse(config.encryption_keys), api)
             traces = TraceServer(config.run_dir / TRACE_SOCKET, control)
             channel = ChannelServer(config.run_dir / CHANNEL_SOCKET, traces.on_event)
             health = Health(lambda: channel.reports, config.workers, partial(_probe, control, accounting))
             owner = partial(connect, config.accounting_dsn, application_name="radiuscore jobs")
             databases = Databases(control, accounting, owner)
             leader = partial(connect, config.dsn, application_name="radiuscore jobs")
-            async with _listening(channel, traces), _serving(health, channel, host, port):
+            async with _listening(channel, traces), _serving(health, channel, services, host, port):
                 lifeline.ready()
                 async with asyncio.TaskGroup() as tasks:
                     running = [
@@ -72,9 +78,21 @@ async def _jobs(databases: Databases) -> None:
 
 
 @asynccontextmanager
-async def _pool(dsn: str) -> AsyncIterator[Pool]:
+async def _databases(config: ServeConfig) -> AsyncIterator[tuple[Pools, Pools]]:
+    """Give the pools of configuration and accounting, which are the same where the database is."""
+    async with _pool(config.dsn, ISP_ROLE) as isp, _pool(config.dsn) as system:
+        control = Pools(isp, system)
+        if config.accounting_dsn == config.dsn:
+            yield control, control
+            return
+        async with _pool(config.accounting_dsn, ISP_ROLE) as isp, _pool(config.accounting_dsn) as system:
+            yield control, Pools(isp, system)
+
+
+@asynccontextmanager
+async def _pool(dsn: str, role: str = SYSTEM_ROLE) -> AsyncIterator[Pool]:
     """Give a pool that connects when it is first used, so that this process starts without the database as well."""
-    pool = await open_pool(dsn, application_name="radiuscore mgmt", min_size=0)
+    pool = await open_pool(dsn, role=role, application_name="radiuscore mgmt", min_size=0)
     try:
         yield pool
     finally:
@@ -98,14 +116,16 @@ async def _listening(channel: ChannelServer, traces: TraceServer) -> AsyncIterat
 
 
 @asynccontextmanager
-async def _serving(health: Health, channel: ChannelServer, host: str, port: int) -> AsyncIterator[None]:
+async def _serving(
+    health: Health, channel: ChannelServer, services: Services, host: str, port: int
+) -> AsyncIterator[None]:
     """Answer HTTP."""
     metrics = CollectorRegistry()
     metrics.register(WorkerCollector(lambda: list(channel.reports.values())))
     for standard in (ProcessCollector, PlatformCollector, GCCollector):
         standard(registry=metrics)
     quiet_bad_requests()
-    runner = web.AppRunner(create_app(health, metrics), access_log=None, shutdown_timeout=CLOSE_S)
+    runner = web.AppRunner(create_app(health, metrics, services), access_log=None, shutdown_timeout=CLOSE_S)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()

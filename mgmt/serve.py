@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from mgmt.accounts import Admin, add_admin
+from mgmt.apiconfig import ApiConfig
 from mgmt.database import Database, open_database, prepare_data_dir
 from mgmt.faults import Fault
 from mgmt.ports import verify_ports_are_free
@@ -88,6 +89,7 @@ def make_supervisor(settings: Settings, database: Database) -> Supervisor:
         run_dir=run_dir(settings),
         log_level=settings.log_level.value,
         log_format=_log_format(settings),
+        for_management=ApiConfig.of(settings, database.jwt_secret_key).to_json(),
     )
     return Supervisor(config, _management_argv(settings))
 

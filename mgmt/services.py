@@ -7,12 +7,12 @@ from typing import Final
 
 from aiohttp import web
 
+from mgmt.apiconfig import ApiConfig
 from mgmt.auth.hashing import PasswordDesk
 from mgmt.auth.tokens import TokenSigner
 from mgmt.cursors import CursorSigner
 from mgmt.ratelimit import RequestLimiter
 from mikrotik import AddressGuard
-from radiuscore.settings import Settings
 from radiuscore.store.pool import Connection, Pool, as_isp
 from radiuscore.store.sealing import Keyring
 
@@ -49,18 +49,16 @@ class Services:
     passwords: PasswordDesk = field(default_factory=PasswordDesk)
 
 
-def make_services(
-    control: Pools, accounting: Pools, keyring: Keyring, jwt_secret_key: str, settings: Settings
-) -> Services:
-    """Return the services of one process, with the limits and addresses that the settings name."""
+def make_services(control: Pools, accounting: Pools, keyring: Keyring, config: ApiConfig) -> Services:
+    """Return the services of one process."""
     return Services(
         control=control,
         accounting=accounting,
         keyring=keyring,
-        tokens=TokenSigner(jwt_secret_key),
-        cursors=CursorSigner(jwt_secret_key),
-        limiter=RequestLimiter(settings.api_rate_limit),
-        guard=AddressGuard(settings.outbound_allow),
+        tokens=TokenSigner(config.jwt_secret_key),
+        cursors=CursorSigner(config.jwt_secret_key),
+        limiter=RequestLimiter(config.rate),
+        guard=AddressGuard(config.outbound_allow),
     )
 
 

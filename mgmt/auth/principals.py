@@ -47,9 +47,10 @@ async def _holder_of_key(key: str, services: Services) -> Principal:
     given = api_key_hash(key)
     async with services.control.system.acquire() as db:
         holder = await people.find_by_api_key(db, given)
-    if holder is None or not any(
-        [hmac.compare_digest(given, known) for known in (holder.api_key, holder.previous_api_key or "")]
-    ):
+    if holder is None:
+        raise Problem("token_invalid")
+    known = (holder.api_key, holder.previous_api_key or "")
+    if not sum(hmac.compare_digest(given, one) for one in known):
         raise Problem("token_invalid")
     if holder.status == "suspended":
         raise Problem("isp_suspended")

@@ -19,6 +19,7 @@ class ServeConfig:
 
     ``dsn`` and ``accounting_dsn`` log in as a role that may become ``radiuscore_system``; ``run_dir`` holds the
     workers' channel and must be this user's own. ``log_format`` is what a child writes to standard error.
+    ``for_management`` is JSON that only the management process is told.
     """
 
     hosts: tuple[str, ...]
@@ -32,6 +33,7 @@ class ServeConfig:
     run_dir: Path
     log_level: str = "info"
     log_format: Literal["console", "json"] = "json"
+    for_management: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

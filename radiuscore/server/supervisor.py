@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from radiuscore.server.child import Child
@@ -144,9 +145,11 @@ class Supervisor:
     def _orders(
         self, path: DataPath, slot: int | None, memory: int | None, sockets: tuple[InheritedSocket, ...]
     ) -> Callable[[int, int], bytes]:
+        config = self._config if slot is None else replace(self._config, for_management={})
+
         def make(generation: int, heartbeat_fd: int) -> bytes:
             return Orders(
-                self._config, slot, generation, path.auth_port, path.acct_port, heartbeat_fd, memory, sockets
+                config, slot, generation, path.auth_port, path.acct_port, heartbeat_fd, memory, sockets
             ).to_line()
 
         return make

@@ -1,0 +1,1 @@
+"""What is sent and answered, as pydantic models: the edge of the API, and what its OpenAPI description is made of."""
