@@ -5,10 +5,13 @@ list, the address, and the rest. The interim interval, jittered, is picked from 
 with the moment.
 """
 
+from collections.abc import Mapping
 from struct import Struct
+from types import MappingProxyType
 from typing import Final, NamedTuple, TypeVar
 
-from radiuscore.aaa.records import CustomerExtras, CustomerId, RateLimit, ServicePlan
+from radiuscore.aaa.pools import NO_POOLS, AddressPool, Leases, WantedPools
+from radiuscore.aaa.records import CustomerExtras, CustomerId, RateLimit, ServicePlan, SimultaneousUseMode
 from radiuscore.wire.attributes import Attribute, VendorAttribute
 from radiuscore.wire.mikrotik import (
     MIKROTIK_ADDRESS_LIST,
@@ -32,6 +35,7 @@ T = TypeVar("T")
 MINIMUM_INTERIM_S: Final = 60
 _JITTER_STEPS: Final = 128
 _INTEGER_ATTRIBUTE: Final = Struct("!BBI")
+_NO_CENTRAL_POOLS: Final[Mapping[str, AddressPool]] = MappingProxyType({})
 _SESSION_TIMEOUT: Final = 27
 _ACCT_INTERIM_INTERVAL: Final = 85
 
@@ -58,7 +62,11 @@ class ReplyParts(NamedTuple):
 
 
 class PlanReply(NamedTuple):
-    """A plan with its reply in each of the states a customer can be in."""
+    """A plan with its reply in each of the states a customer can be in.
+
+    What a central pool gives is not in it: ``pools`` (``walled_pools`` in the walled garden) name what must be leased.
+    ``waits`` says that a login may need a lease, or a slot, before its Accept.
+    """
 
     plan: ServicePlan
     normal: ReplyParts
@@ -66,35 +74,61 @@ class PlanReply(NamedTuple):
     walled: ReplyParts
     normal_octets: bytes
     interim_attributes: tuple[bytes, ...]
+    pools: WantedPools = NO_POOLS
+    walled_pools: WantedPools = NO_POOLS
+    waits: bool = False
 
     def interim_of(self, customer_id: CustomerId) -> bytes:
         """Return Acct-Interim-Interval as this customer is told it, encoded; empty where the NAS decides."""
         return self.interim_attributes[_step(customer_id)] if self.interim_attributes else b""
 
 
-def plan_reply(plan: ServicePlan) -> PlanReply:
-    """Encode a plan's attributes for customers in good standing, throttled ones, and those in the walled garden."""
+def plan_reply(plan: ServicePlan, central: Mapping[str, AddressPool] = _NO_CENTRAL_POOLS) -> PlanReply:
+    """Encode a plan's attributes for customers in good standing, throttled ones, and those in the walled garden.
+
+    ``central`` are the ISP's central pools by name. Any other name is that of a pool on the router.
+    """
+    pools, walled_pools = _wanted(plan, central)
     normal = ReplyParts(
         rate=_rate(plan.rate_limit),
         address_list=_octets(MIKROTIK_ADDRESS_LIST, plan.address_list),
-        address=_octets(FRAMED_POOL, plan.framed_pool),
+        address=_router_pool(FRAMED_POOL, plan.framed_pool, pools.framed_ip_address),
         rest=b"".join(
             (
                 _octets(IDLE_TIMEOUT, plan.idle_timeout_s),
                 _octets(MIKROTIK_GROUP, plan.mikrotik_group),
-                _octets(FRAMED_IPV6_POOL, plan.framed_ipv6_pool),
-                _octets(MIKROTIK_DELEGATED_IPV6_POOL, plan.delegated_ipv6_pool),
+                _router_pool(FRAMED_IPV6_POOL, plan.framed_ipv6_pool, pools.framed_ipv6_prefix),
+                _router_pool(MIKROTIK_DELEGATED_IPV6_POOL, plan.delegated_ipv6_pool, pools.delegated_ipv6_prefix),
             )
         ),
     )
     walled = normal._replace(
         rate=_rate(plan.walled_garden_rate_limit) or normal.rate,
         address_list=_octets(MIKROTIK_ADDRESS_LIST, plan.walled_garden_address_list) or normal.address_list,
-        address=_octets(FRAMED_POOL, plan.walled_garden_pool) or normal.address,
+        address=_router_pool(FRAMED_POOL, plan.walled_garden_pool, walled_pools.framed_ip_address) or normal.address,
     )
     throttled = normal._replace(rate=_rate(plan.throttle_rate_limit) or normal.rate)
     return PlanReply(
-        plan, normal, throttled, walled, ReplyParts().over(normal), _interim_attributes(plan.interim_interval_s)
+        plan,
+        normal,
+        throttled,
+        walled,
+        ReplyParts().over(normal),
+        _interim_attributes(plan.interim_interval_s),
+        pools,
+        walled_pools,
+        plan.simultaneous_use_mode is SimultaneousUseMode.STRICT or pools != NO_POOLS or walled_pools != NO_POOLS,
+    )
+
+
+def lease_attributes(leases: Leases) -> bytes:
+    """Return what a login was given of central pools, encoded."""
+    return b"".join(
+        (
+            _octets(FRAMED_IP_ADDRESS, leases.framed_ip_address),
+            _octets(FRAMED_IPV6_PREFIX, leases.framed_ipv6_prefix),
+            _octets(DELEGATED_IPV6_PREFIX, leases.delegated_ipv6_prefix),
+        )
     )
 
 
@@ -165,6 +199,28 @@ def _interim_attributes(interval_s: int | None) -> tuple[bytes, ...]:
     return tuple(
         _INTEGER_ATTRIBUTE.pack(_ACCT_INTERIM_INTERVAL, 6, _jittered(interval_s, step)) for step in range(_JITTER_STEPS)
     )
+
+
+def _wanted(plan: ServicePlan, central: Mapping[str, AddressPool]) -> tuple[WantedPools, WantedPools]:
+    """Return which central pools a plan's customers need, in good standing and in the walled garden."""
+    pools = WantedPools(
+        _central(central, plan.framed_pool, 4),
+        _central(central, plan.framed_ipv6_pool, 6),
+        _central(central, plan.delegated_ipv6_pool, 6),
+    )
+    return pools, pools._replace(framed_ip_address=_central(central, plan.walled_garden_pool or plan.framed_pool, 4))
+
+
+def _central(central: Mapping[str, AddressPool], name: str | None, version: int) -> AddressPool | None:
+    pool = central.get(name) if name is not None else None
+    return pool if pool is not None and pool.version == version else None
+
+
+def _router_pool(
+    attribute: Attribute[str] | VendorAttribute[str], name: str | None, central: AddressPool | None
+) -> bytes:
+    """Return the name of a pool on the router, encoded; nothing where the pool is a central one."""
+    return _octets(attribute, name) if central is None else b""
 
 
 def _rate(limit: RateLimit | None) -> bytes:

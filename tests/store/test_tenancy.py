@@ -35,6 +35,7 @@ SELECT ns.nspname || '.' || rel.relname AS name, rel.oid, rel.relrowsecurity, re
 FILL = """
 INSERT INTO control.users (isp_id, email, password_hash, role) VALUES ($1, $1 || '@example.com', '', 'isp_admin');
 INSERT INTO control.customer_devices (isp_id, customer_id, device_id) VALUES ($1, $4, $2);
+INSERT INTO control.address_pools (isp_id, name, ranges) VALUES ($1, 'homes', '{[10.0.0.2,10.0.0.254]}');
 INSERT INTO control.quota_topups (isp_id, customer_id, octets) VALUES ($1, $4, 1);
 INSERT INTO control.invoices (id, isp_id, customer_id, number, currency) VALUES ($1, $1, $4, 1, 'EUR');
 INSERT INTO control.invoice_lines (isp_id, invoice_id, line, description, unit_price, amount)
@@ -67,7 +68,7 @@ INSERT INTO accounting.usage_period
   VALUES ($1, $4, 'month', now(), 1, 1, 1);
 INSERT INTO accounting.auth_log (isp_id, at, nas_id, username, outcome, reason, method, node)
   VALUES ($1, now(), $2, 'a', 'accept', '', 'pap', 'n1');
-INSERT INTO accounting.address_leases (isp_id, pool, address) VALUES ($1, 'pool', '10.0.0.1');
+INSERT INTO accounting.address_leases (isp_id, address, pool_id) VALUES ($1, '10.0.0.1', 1);
 INSERT INTO accounting.simultaneous_use_slots (isp_id, customer_id, slot, session_id, nas_id, expires_at)
   VALUES ($1, $4, 1, gen_random_uuid(), $2, now());
 """
