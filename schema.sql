@@ -1183,7 +1183,7 @@ END $$;
 -- Make the next partition that should exist at that time, and return its name; NULL when none is missing. It is made
 -- apart and attached, which unlike CREATE TABLE .. PARTITION OF lets writing to the others go on.
 CREATE OR REPLACE FUNCTION accounting.add_partition(at timestamptz) RETURNS text
-LANGUAGE plpgsql SET timezone = 'UTC' AS $$
+LANGUAGE plpgsql SET timezone = 'UTC' SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   item record;
 BEGIN
@@ -1213,7 +1213,7 @@ END $$;
 
 -- Drop the oldest partition that is not to be kept any more, and return its name; NULL when there is none.
 CREATE OR REPLACE FUNCTION accounting.drop_partition(at timestamptz) RETURNS text
-LANGUAGE plpgsql SET timezone = 'UTC' AS $$
+LANGUAGE plpgsql SET timezone = 'UTC' SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   old text;
 BEGIN

@@ -62,8 +62,8 @@ replaced AS (
     FROM start
     JOIN accounting.sessions AS s
       ON s.isp_id = start.isp_id
-     AND s.nas_id = start.nas_id
      AND s.calling_station_id = start.calling_station_id
+     AND s.nas_id + 0 = start.nas_id  -- not for an index: before there are statistics, that of the NAS looks as good
      AND s.nas_identifier IS NOT DISTINCT FROM start.nas_identifier
      AND s.nas_ip_address IS NOT DISTINCT FROM start.nas_ip_address::inet
      AND s.nas_port_type IS NOT DISTINCT FROM start.nas_port_type
