@@ -1,8 +1,9 @@
 """What configuration a process is told: everything once, then each change. Built by ``store``, applied by ``state``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from radiuscore.aaa.pools import AddressPool, PoolId
 from radiuscore.aaa.records import Customer, Isp, IspId, Nas, NasId, PlanId, ServicePlan
 
 
@@ -14,6 +15,7 @@ class Snapshot:
     nases: list[Nas]
     plans: list[ServicePlan]
     customers: list[Customer]
+    pools: list[AddressPool] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,13 @@ class PlanChange:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolChange:
+    isp_id: IspId
+    pool_id: PoolId
+    pool: AddressPool | None
+
+
+@dataclass(frozen=True, slots=True)
 class CustomerChange:
     """Who has this key now: a record, or ``None`` where nobody has. A rename is two changes, one per key."""
 
@@ -45,5 +54,5 @@ class CustomerChange:
     customer: Customer | None
 
 
-Change: TypeAlias = IspChange | NasChange | PlanChange | CustomerChange
-__all__ = ["Change", "CustomerChange", "IspChange", "NasChange", "PlanChange", "Snapshot"]
+Change: TypeAlias = IspChange | NasChange | PlanChange | PoolChange | CustomerChange
+__all__ = ["Change", "CustomerChange", "IspChange", "NasChange", "PlanChange", "PoolChange", "Snapshot"]

@@ -20,7 +20,7 @@ import asyncpg
 from radiuscore.aaa.changes import Change, Snapshot
 from radiuscore.store.pool import Connection, DirectConnection
 from radiuscore.store.sealing import Keyring
-from radiuscore.store.snapshot import read_all, read_customers, read_isps, read_nases, read_plans
+from radiuscore.store.snapshot import read_all, read_customers, read_isps, read_nases, read_plans, read_pools
 
 CHANNEL: Final = "radiuscore_changes"
 POLL_S: Final = 2.0  # also without a NOTIFY, so that the replica's age is known and a dead connection is noticed
@@ -81,6 +81,7 @@ class _Touched:
 
     isps: set[int] = field(default_factory=set)
     plans: set[tuple[int, int]] = field(default_factory=set)
+    pools: set[tuple[int, int]] = field(default_factory=set)
     nases: set[tuple[int, int]] = field(default_factory=set)
     customers: set[tuple[int, str]] = field(default_factory=set)
 
@@ -91,6 +92,8 @@ class _Touched:
                 self.isps.add(isp_id)
             case "service_plans":
                 self.plans.add((isp_id, row["pk"]))
+            case "address_pools":
+                self.pools.add((isp_id, row["pk"]))
             case "devices":
                 self.nases.add((isp_id, row["pk"]))
             case "customers":
@@ -165,6 +168,8 @@ async def _read_touched(db: Connection, keyring: Keyring, touched: _Touched) -> 
         changes += await read_isps(db, touched.isps)
     if touched.plans:
         changes += await read_plans(db, touched.plans)
+    if touched.pools:
+        changes += await read_pools(db, touched.pools)
     if touched.nases or touched.isps:
         changes += await read_nases(db, keyring, touched.nases, touched.isps)
     if touched.customers:

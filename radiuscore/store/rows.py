@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from radiuscore.aaa.names import parse_mac
+from radiuscore.aaa.pools import AddressPool
 from radiuscore.aaa.records import (
     Customer,
     CustomerExtras,
@@ -74,6 +75,15 @@ SELECT p.isp_id, p.id, p.name,
 """
 LOAD_PLANS: Final = _PLAN
 FIND_PLANS: Final = _PLAN + "  JOIN unnest($1::int[], $2::bigint[]) AS wanted (isp_id, id) USING (isp_id, id)"
+
+_POOL: Final = """
+SELECT p.isp_id, p.id, p.name, p.prefix_length,
+       (SELECT array_agg(lower(r) ORDER BY r) FROM unnest(p.ranges) AS r) AS firsts,
+       (SELECT array_agg(upper(r) ORDER BY r) FROM unnest(p.ranges) AS r) AS lasts
+  FROM control.address_pools AS p
+"""
+LOAD_POOLS: Final = _POOL
+FIND_POOLS: Final = _POOL + "  JOIN unnest($1::int[], $2::bigint[]) AS wanted (isp_id, id) USING (isp_id, id)"
 
 # What few customers have stands last and is NULL for the others, so that one comparison passes over it.
 _CUSTOMER: Final = """
@@ -184,6 +194,12 @@ def plan_of(row: Row) -> ServicePlan:
             row["throttle_download_bps"], row["throttle_upload_bps"], row["throttle_rate_limit"]
         ),
     )
+
+
+def pool_of(row: Row) -> AddressPool:
+    """Make the record of a central pool."""
+    ranges = tuple(zip(row["firsts"], row["lasts"], strict=True))
+    return AddressPool(row["id"], row["isp_id"], row["name"], row["prefix_length"], ranges)
 
 
 def customer_of(row: Row, keyring: Keyring) -> Customer | None:

@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator, Collection
 from typing import Any, Final
 
-from radiuscore.aaa.changes import Change, CustomerChange, IspChange, NasChange, PlanChange, Snapshot
+from radiuscore.aaa.changes import Change, CustomerChange, IspChange, NasChange, PlanChange, PoolChange, Snapshot
+from radiuscore.aaa.pools import PoolId
 from radiuscore.aaa.records import Customer, IspId, Nas, NasId, PlanId
 from radiuscore.store.pool import Connection
 from radiuscore.store.rows import (
@@ -12,14 +13,17 @@ from radiuscore.store.rows import (
     FIND_NASES,
     FIND_NASES_OF_ISPS,
     FIND_PLANS,
+    FIND_POOLS,
     LOAD_CUSTOMERS,
     LOAD_ISPS,
     LOAD_NASES,
     LOAD_PLANS,
+    LOAD_POOLS,
     customer_of,
     isp_of,
     nas_of,
     plan_of,
+    pool_of,
 )
 from radiuscore.store.sealing import Keyring
 
@@ -44,6 +48,7 @@ async def read_all(db: Connection, keyring: Keyring) -> Snapshot:
             for row in rows
             if (customer := customer_of(row, keyring))
         ],
+        pools=[pool_of(row) async for rows in _batches(db, LOAD_POOLS) for row in rows],
     )
 
 
@@ -57,6 +62,12 @@ async def read_plans(db: Connection, keys: Collection[tuple[IspId, PlanId]]) -> 
     """Return what these plans are now."""
     found = {(row["isp_id"], row["id"]): plan_of(row) for row in await db.fetch(FIND_PLANS, *_columns(keys))}
     return [PlanChange(*key, found.get(key)) for key in keys]
+
+
+async def read_pools(db: Connection, keys: Collection[tuple[IspId, PoolId]]) -> list[Change]:
+    """Return what these central pools are now."""
+    found = {(row["isp_id"], row["id"]): pool_of(row) for row in await db.fetch(FIND_POOLS, *_columns(keys))}
+    return [PoolChange(*key, found.get(key)) for key in keys]
 
 
 async def read_nases(
