@@ -17,7 +17,7 @@ from radiuscore.server.trace import TraceRequest
 from tests.server.support import until
 
 REPORT: Message = {"pid": 7, "ready": True, "counters": {"radius_requests": {"auth|access_request": 5}}, "gauges": {}}
-TRACE = TraceRequest("t1", isp_id=1, nas_id=2, username_key=None, until=time() + 60)
+TRACE = TraceRequest("t1", isp_id=1, nas_id=2, username_key=None, until=time() + 86_400)  # longer than any test run
 
 
 @pytest.fixture
