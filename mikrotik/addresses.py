@@ -96,11 +96,7 @@ async def resolve(host: str, port: int, guard: AddressGuard | None) -> str:
 
     Raises `Unreachable` for a name without addresses and `AddressRefused`.
     """
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise Unreachable(f"{host} has no address.", "Check the router's address or its name in DNS.") from error
-    addresses = [str(entry[4][0]) for entry in found]
+    addresses = await _addresses(host, port)
     if guard is None:
         return addresses[0]
     for address in addresses:
@@ -111,3 +107,15 @@ async def resolve(host: str, port: int, guard: AddressGuard | None) -> str:
         "Use the router's own address. Loopback, link-local and this server's addresses, and addresses outside "
         "OUTBOUND_ALLOW, must be named in OUTBOUND_ALLOW by whoever runs the server.",
     )
+
+
+async def _addresses(host: str, port: int) -> list[str]:
+    try:
+        return [str(ip_address(host))]  # most routers are given by address: no thread for a look-up
+    except ValueError:
+        pass
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise Unreachable(f"{host} has no address.", "Check the router's address or its name in DNS.") from error
+    return [str(entry[4][0]) for entry in found]

@@ -83,6 +83,11 @@ class ApiTransport:
         self._decoder = SentenceDecoder()
         self._heard = False
 
+    @property
+    def alive(self) -> bool:
+        """Whether the router has not hung up."""
+        return not (self._stream.reader.at_eof() or self._stream.writer.transport.is_closing())
+
     async def login(self) -> None:
         """Log in the way of 6.43 and later, and finish the older way if the router answers with a challenge.
 

@@ -53,7 +53,6 @@ class AsyncMikroTikClient:
         self.config = config
         self._transport: Transport | None = None
         self._lock = asyncio.Lock()
-        self._step = "connecting"
         self._failures = 0
         self._fault: MikroTikError | None = None
         self._not_before = 0.0
@@ -220,21 +219,26 @@ class AsyncMikroTikClient:
         self, step: str, *, timeout_s: float | None = None, fresh: bool = False
     ) -> AsyncIterator[Transport]:
         """Hold the connection for several commands under one deadline. ``fresh`` does not mind the back-off."""
+        doing = "waiting for its turn"
         try:
             async with asyncio.timeout(self.config.timeout if timeout_s is None else timeout_s), self._lock:
-                transport = self._transport or await self._open(fresh)
-                self._step = step
+                if self._transport is not None and not self._transport.alive:
+                    await self._drop()  # the router hung up while nothing was asked: no fault of this call
+                if self._transport is None:
+                    doing = "connecting"
+                    self._transport = await self._open(fresh)
+                doing = step
                 logger.debug("%s: %s", self._name, step)
                 try:
-                    yield transport
+                    yield self._transport
                 except REFUSALS:
                     raise
                 except BaseException:
                     await self._drop()
                     raise
         except TimeoutError as error:
-            fault = faults.timed_out(self.config, self._step)
-            if self._step == "connecting":
+            fault = faults.timed_out(self.config, doing)
+            if doing == "connecting":
                 self._failed(fault)
             raise fault from error
         except MikroTikError as error:
@@ -246,17 +250,16 @@ class AsyncMikroTikClient:
         if self._fault is not None and wait > 0 and not fresh:
             again = f"{self._fault.message} Not tried again for {wait:.1f} s."
             raise type(self._fault)(again, self._fault.hint)
-        self._step = "connecting"
         logger.debug("%s: connecting as %s", self._name, faults.shown(self.config.username))
         try:
             address = await resolve(self.config.host, self.config.service_port, self.config.guard)
-            self._transport = await ways.connect(self.config, address)
+            transport = await ways.connect(self.config, address)
         except MikroTikError as error:
             self._failed(error)
             raise
         self._failures, self._fault = 0, None
-        logger.debug("%s: logged in at %s, shown as %s", self._name, address, self._transport.peer.proof)
-        return self._transport
+        logger.debug("%s: logged in at %s, shown as %s", self._name, address, transport.peer.proof)
+        return transport
 
     def _failed(self, fault: MikroTikError) -> None:
         pause = min(_FIRST_PAUSE_S * 2**self._failures, _LONGEST_PAUSE_S)

@@ -83,6 +83,11 @@ class RestTransport:
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
+    @property
+    def alive(self) -> bool:
+        """REST opens its connections as it needs them."""
+        return True
+
     async def read(self, what: Read) -> list[Row]:
         """Read rows."""
         query = {".proplist": ",".join(what.fields), **what.where}

@@ -29,12 +29,8 @@ from mikrotik.transport import MAX_REPLY_OCTETS, Command, Peer, Read, Row
 
 _CONSOLE_OPTIONS: Final = "+ct511w"
 _CHUNK: Final = 1 << 16
-_LEGACY_KEX: Final = (
-    "+diffie-hellman-group-exchange-sha1",
-    "diffie-hellman-group14-sha1",
-    "diffie-hellman-group1-sha1",
-)
-_LEGACY_CIPHERS: Final = ("+aes256-cbc", "aes192-cbc", "aes128-cbc", "3des-cbc")
+_LEGACY_KEX: Final = "+diffie-hellman-group-exchange-sha1,diffie-hellman-group1-sha1"
+_LEGACY_CIPHERS: Final = "+aes256-cbc,aes192-cbc,aes128-cbc,3des-cbc"
 _RSA: Final = ("rsa-sha2-256", "rsa-sha2-512", "ssh-rsa")
 
 
@@ -125,11 +121,16 @@ class SshTransport:
         self.peer = peer
         self._connection = connection
         self._config = config
-        self._scripts = True
+        self._by_text: set[str] = set()  # menus that our scripts could not read
+
+    @property
+    def alive(self) -> bool:
+        """Whether the router has not hung up."""
+        return not self._connection.is_closed()
 
     async def read(self, what: Read) -> list[Row]:
         """Read by a script; on a console that does not run it, by what ``print`` shows."""
-        if not self._scripts:
+        if what.menu in self._by_text:
             return await self._read_text(what)
         mark = secrets.token_hex(8)
         output = await self.output(read_script(what, mark))
@@ -140,7 +141,7 @@ class SshTransport:
         if isinstance(said, PermissionMissing):
             raise said
         rows = await self._read_text(what)  # what is unknown, the menu or our script? This tells.
-        self._scripts = False
+        self._by_text.add(what.menu)
         return rows
 
     async def _read_text(self, what: Read) -> list[Row]:

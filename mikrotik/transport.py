@@ -64,6 +64,10 @@ class Transport(Protocol):
     @property
     def peer(self) -> Peer: ...
 
+    @property
+    def alive(self) -> bool:
+        """Whether the router has not hung up, as far as is known without asking it."""
+
     async def read(self, what: Read) -> list[Row]: ...
 
     async def run(self, command: Command) -> list[Row]:

@@ -200,6 +200,23 @@ async def test_an_ssh_host_key_is_pinned(host_key: asyncssh.SSHKey) -> None:
         assert server.users == [], "the password is not sent to whoever shows another key"
 
 
+@pytest.mark.filterwarnings("ignore:Diffie-Hellman over finite fields")
+async def test_old_algorithms_must_be_allowed() -> None:
+    router = routeros6()
+    async with serve_ssh(router, asyncssh.generate_private_key("ssh-rsa", key_size=2048), old=True) as server:
+        config = config_for(router, server.port, ConnectionType.SSH)
+        fault = await fault_of(config)
+        assert fault.code == "protocol"
+        assert "ssh_legacy" in fault.hint
+        async with AsyncMikroTikClient(replace(config, ssh_legacy=True)) as client:
+            result = await client.test_connection()
+        assert result.success
+        assert result.proof is not None
+        assert result.proof.startswith("ssh-rsa SHA256:")
+        async with AsyncMikroTikClient(replace(config, ssh_legacy=True, ssh_host_key=result.proof)) as client:
+            assert (await client.test_connection()).success
+
+
 SSH_FAULTS = [("silent", "timeout"), ("cut", "protocol"), ("endless", "protocol")]
 
 
@@ -318,9 +335,20 @@ async def test_a_router_that_closed_is_asked_again_at_once() -> None:
         for task in server.tasks:
             task.cancel()
         await until(lambda: server.open == 0)
-        with pytest.raises(MikroTikError):
-            await client.read(PPP_NAMES)
         assert len(await client.read(PPP_NAMES)) == len(AWKWARD)
+        assert server.accepted == 2
+
+
+async def test_an_ssh_connection_that_was_closed_is_opened_again(host_key: asyncssh.SSHKey) -> None:
+    async with serve_ssh(routeros7(), host_key) as server:
+        config = config_for(server.router, server.port, ConnectionType.SSH)
+        async with AsyncMikroTikClient(config) as client:
+            await client.read(PPP_NAMES)
+            open_before = sockets()
+            server.hang_up()
+            await until(lambda: sockets() == open_before - 2)
+            assert len(await client.read(PPP_NAMES)) == len(AWKWARD)
+            assert len(server.users) == 2
 
 
 async def test_a_thousand_faulty_connections_leave_nothing_behind(
@@ -339,7 +367,10 @@ async def test_a_thousand_faulty_connections_leave_nothing_behind(
         async with serve_api(routeros7(), fault) as server, serve_api(routeros7(), fault, tls[0]) as secure:
             plain = config_for(server.router, server.port)
             wrapped = config_for(secure.router, secure.port, ConnectionType.API_SSL)
-            codes += await asyncio.gather(*[ask(plain) for _ in range(70)], *[ask(wrapped) for _ in range(20)])
+            codes += await asyncio.gather(*[ask(plain) for _ in range(70)], *[ask(wrapped) for _ in range(18)])
+    async with serve_api(routeros7(), "hang") as mute:  # takes the connection and never says a word
+        silent = [config_for(mute.router, mute.port, way) for way in (ConnectionType.SSH, ConnectionType.REST)]
+        codes += await asyncio.gather(*map(ask, silent * 10))
     async with (
         serve_ssh(routeros7(), host_key, fault="silent") as ssh,
         serve_rest(routeros7(), tls[0], fault="cut") as rest,
@@ -350,7 +381,7 @@ async def test_a_thousand_faulty_connections_leave_nothing_behind(
         )
 
     assert len(codes) == 1000
-    assert set(codes) == {"refused", "timeout", "protocol"}
+    assert set(codes) == {"refused", "timeout", "protocol", "tls"}
     await until(lambda: sockets() <= before and len(asyncio.all_tasks()) <= tasks)
 
 
@@ -381,4 +412,6 @@ async def test_a_console_without_scripts_is_read_by_what_it_shows(
         ether, unifi, *_ = await client.get_interface_stats()
         assert (ether.name, ether.running, unifi.disabled) == ("ether1", True, True)
         assert [one.name for one in await client.get_ppp_sessions()] == list(AWKWARD)
-        assert sum(line.startswith(":") for line in server.lines) == 1, "it is found out once"
+        await client.get_ppp_sessions()
+        scripts = [line for line in server.lines if line.startswith(":")]
+        assert len(scripts) == len({line.split("print")[0] for line in scripts}) == 5, "found out once per menu"

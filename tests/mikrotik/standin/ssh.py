@@ -20,6 +20,12 @@ class SshServer:
         self.port = 0
         self.lines: list[str] = []
         self.users: list[str] = []
+        self.connections: list[asyncssh.SSHServerConnection] = []
+
+    def hang_up(self) -> None:
+        """Close every connection, as a router does that restarts."""
+        for connection in self.connections:
+            connection.abort()
 
     async def handle(self, process: "asyncssh.SSHServerProcess[bytes]") -> None:
         line = process.command or ""
@@ -47,6 +53,9 @@ class _Login(asyncssh.SSHServer):
     def __init__(self, server: SshServer) -> None:
         self._server = server
 
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._server.connections.append(conn)
+
     def password_auth_supported(self) -> bool:
         return True
 
@@ -61,9 +70,9 @@ class _Login(asyncssh.SSHServer):
 
 @asynccontextmanager
 async def serve_ssh(
-    router: Router, key: asyncssh.SSHKey, *, fault: str = "", scripts: bool = True
+    router: Router, key: asyncssh.SSHKey, *, fault: str = "", scripts: bool = True, old: bool = False
 ) -> AsyncIterator[SshServer]:
-    """Serve SSH on a free port of 127.0.0.1."""
+    """Serve SSH on a free port of 127.0.0.1; ``old`` knows only what routers of long ago do."""
     server = SshServer(router, fault=fault, scripts=scripts)
     acceptor = await asyncssh.create_server(
         lambda: _Login(server),
@@ -72,6 +81,8 @@ async def serve_ssh(
         server_host_keys=[key],
         process_factory=server.handle,
         encoding=None,
+        kex_algs=["diffie-hellman-group1-sha1"] if old else (),
+        encryption_algs=["3des-cbc"] if old else (),
     )
     server.port = acceptor.sockets[0].getsockname()[1]
     try:
