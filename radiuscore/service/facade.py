@@ -197,13 +197,17 @@ class _ServiceThread:
         self._thread.join()
 
     def _main(self, source: Source) -> None:
+        # Not asyncio.run: at the interpreter's end that cannot start the thread with which it ends the resolver's.
+        loop = asyncio.new_event_loop()
         try:
-            asyncio.run(self._serve(source))
+            loop.run_until_complete(self._serve(source))
         except BaseException as error:  # noqa: BLE001  # who waits for the thread must hear of it, whatever it was
             if self._opened.done():
                 _log.exception("the service failed; the next call starts another")
             else:
                 self._opened.set_exception(error)
+        finally:
+            loop.close()
 
     async def _serve(self, source: Source) -> None:
         self._loop = asyncio.get_running_loop()
