@@ -117,6 +117,11 @@ def _number(row: Row, name: str) -> int | None:
     return get(row, name, lambda value: values.parse_integer(re.sub(r"(?<=\d)(?:%|MHz)$", "", value)))
 
 
+def _flag(row: Row, name: str) -> bool:
+    """Read a flag that routers leave out where it is not set."""
+    return get(row, name, values.parse_bool) is True
+
+
 def _address(row: Row, name: str) -> Address | None:
     text = row.get(name, "")
     return values.parse_address(text) if text else None
@@ -186,8 +191,8 @@ def parse_interface(row: Row) -> InterfaceStats:
         mac_address=get(row, "mac-address", values.parse_mac),
         mtu=_number(row, "actual-mtu") or _number(row, "mtu"),
         running=get(row, "running", values.parse_bool),
-        disabled=get(row, "disabled", values.parse_bool),
-        dynamic=get(row, "dynamic", values.parse_bool),
+        disabled=_flag(row, "disabled"),
+        dynamic=_flag(row, "dynamic"),
         comment=text(row, "comment"),
         rx_octets=_number(row, "rx-byte"),
         tx_octets=_number(row, "tx-byte"),
@@ -252,9 +257,9 @@ def parse_lease(row: Row) -> DhcpLease:
         expires_after_s=get(row, "expires-after", values.seconds_of),
         last_seen_s=get(row, "last-seen", values.seconds_of),
         rate_limit=text(row, "rate-limit"),
-        dynamic=get(row, "dynamic", values.parse_bool),
+        dynamic=_flag(row, "dynamic"),
         radius=get(row, "radius", values.parse_bool),
-        disabled=get(row, "disabled", values.parse_bool),
+        disabled=_flag(row, "disabled"),
     )
 
 
@@ -273,9 +278,9 @@ def parse_queue(row: Row) -> SimpleQueue:
         target=text(row, "target"),
         parent=text(row, "parent"),
         comment=text(row, "comment"),
-        dynamic=get(row, "dynamic", values.parse_bool),
-        disabled=get(row, "disabled", values.parse_bool),
-        invalid=get(row, "invalid", values.parse_bool),
+        dynamic=_flag(row, "dynamic"),
+        disabled=_flag(row, "disabled"),
+        invalid=_flag(row, "invalid"),
         upload_limit_bps=limit[0],
         download_limit_bps=limit[1],
         upload_bps=rate[0],
@@ -305,7 +310,7 @@ def parse_radius(row: Row) -> RadiusServerEntry:
         protocol=text(row, "protocol"),
         called_id=text(row, "called-id"),
         domain=text(row, "domain"),
-        disabled=get(row, "disabled", values.parse_bool),
+        disabled=_flag(row, "disabled"),
         comment=text(row, "comment"),
     )
 

@@ -85,8 +85,8 @@ class InterfaceStats:
     mac_address: str | None
     mtu: int | None
     running: bool | None
-    disabled: bool | None
-    dynamic: bool | None
+    disabled: bool
+    dynamic: bool
     comment: str | None
     rx_octets: int | None
     tx_octets: int | None
@@ -149,9 +149,9 @@ class DhcpLease:
     expires_after_s: int | None
     last_seen_s: int | None
     rate_limit: str | None
-    dynamic: bool | None
+    dynamic: bool
     radius: bool | None
-    disabled: bool | None
+    disabled: bool
 
     @property
     def bound(self) -> bool:
@@ -186,9 +186,9 @@ class SimpleQueue:
     target: str | None
     parent: str | None
     comment: str | None
-    dynamic: bool | None
-    disabled: bool | None
-    invalid: bool | None
+    dynamic: bool
+    disabled: bool
+    invalid: bool
     upload_limit_bps: int | None
     download_limit_bps: int | None
     upload_bps: int | None
@@ -213,7 +213,7 @@ class RadiusServerEntry:
     protocol: str | None
     called_id: str | None
     domain: str | None
-    disabled: bool | None
+    disabled: bool
     comment: str | None
 
 

@@ -5,7 +5,7 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,6 @@ from tests.mikrotik.standin.certificates import anonymous, certificate
 from tests.mikrotik.standin.personalities import AWKWARD, routeros6, routeros7
 from tests.mikrotik.standin.rest import serve_rest
 from tests.mikrotik.standin.ssh import serve_ssh
-from tests.mikrotik.standin.state import Router
 
 TIMEOUT = 0.5
 PPP_NAMES = Read("/ppp/active", ("name",))
@@ -383,35 +382,3 @@ async def test_a_thousand_faulty_connections_leave_nothing_behind(
     assert len(codes) == 1000
     assert set(codes) == {"refused", "timeout", "protocol", "tls"}
     await until(lambda: sockets() <= before and len(asyncio.all_tasks()) <= tasks)
-
-
-async def test_log_lines_in_between_are_left_out(host_key: asyncssh.SSHKey) -> None:
-    router = routeros7()
-    router.noise = "17:20:06 echo: system,error,critical login failure for user admin from 192.0.2.9 via ssh"
-    for scripts in (True, False):
-        async with (
-            serve_ssh(router, host_key, scripts=scripts) as server,
-            AsyncMikroTikClient(config_for(router, server.port, ConnectionType.SSH)) as client,
-        ):
-            assert (await client.get_resources()).board_name == "CCR2004-16G-2S+"
-            names = [one.name for one in await client.get_interface_stats()]
-            assert names == ["ether1", "ether3 UniFi1", "<pppoe-true>", "bridge"]
-
-
-@pytest.mark.parametrize("make", [routeros6, routeros7])
-async def test_a_console_without_scripts_is_read_by_what_it_shows(
-    make: Callable[[], Router], host_key: asyncssh.SSHKey
-) -> None:
-    router = make()
-    async with (
-        serve_ssh(router, host_key, scripts=False) as server,
-        AsyncMikroTikClient(config_for(router, server.port, ConnectionType.SSH)) as client,
-    ):
-        info = await client.get_device_info()
-        assert (info.identity, info.resources.uptime_s) == ("POP Žižkov; 1", 1034769)
-        ether, unifi, *_ = await client.get_interface_stats()
-        assert (ether.name, ether.running, unifi.disabled) == ("ether1", True, True)
-        assert [one.name for one in await client.get_ppp_sessions()] == list(AWKWARD)
-        await client.get_ppp_sessions()
-        scripts = [line for line in server.lines if line.startswith(":")]
-        assert len(scripts) == len({line.split("print")[0] for line in scripts}) == 5, "found out once per menu"

@@ -7,18 +7,12 @@ refuses them. It knows nothing of the code under test.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
-from tests.mikrotik.standin.state import DURATIONS, FLAGS, LISTS, Refusal, Router, Row
+from tests.mikrotik.standin.console_values import NOTHING, Identity, element, identities, show, texts, typed, typeof
+from tests.mikrotik.standin.state import FLAGS, Refusal, Router, Row
 
-NOTHING = object()
 VERBS = {"find", "get", "print", "add", "set", "remove", "export", "monitor", "enable", "disable"}
-_UNITS = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?(?:(\d+)us)?")
-
-
-class Identity(str):
-    """An internal number such as ``*1A``."""
 
 
 @dataclass
@@ -51,7 +45,7 @@ class Console:
     # What the router has, in the console's types
 
     def typed(self, menu: str, row: Row) -> dict[str, Any]:
-        return {name: _typed(menu, name, value) for name, value in row.items()}
+        return {name: typed(menu, name, value) for name, value in row.items()}
 
     def command(self, menu: str, verb: str, given: dict[str, Any], positional: list[Any]) -> Any:
         router = self.router
@@ -65,13 +59,13 @@ class Console:
             case "print":
                 return self._print(menu, positional)
             case "add":
-                return Identity(router.add(menu, _texts(given)))
+                return Identity(router.add(menu, texts(given)))
             case "set":
-                router.change(menu, _identities(positional[0]) if positional else None, _texts(given))
+                router.change(menu, identities(positional[0]) if positional else None, texts(given))
             case "enable" | "disable":
-                router.change(menu, _identities(positional[0]), {"disabled": "yes" if verb == "disable" else "no"})
+                router.change(menu, identities(positional[0]), {"disabled": "yes" if verb == "disable" else "no"})
             case "remove":
-                router.remove(menu, _identities(positional[0]))
+                router.remove(menu, identities(positional[0]))
             case "export":
                 self.printed += router.export({str(word) for word in positional}).splitlines()
             case "monitor":
@@ -130,63 +124,6 @@ _LEGEND = {"X": "disabled", "D": "dynamic", "R": "running", "S": "slave"}
 
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
-
-
-def _typed(menu: str, name: str, value: str) -> Any:
-    if name == ".id":
-        return Identity(value)
-    if (menu, name) in LISTS:
-        return value.split(",") if "," in value else value
-    if value in ("true", "false") and name in (*FLAGS, "use-radius", "accounting", "radius-accounting", "accept"):
-        return value == "true"
-    if name in DURATIONS and (match := _UNITS.fullmatch(value)) and value:
-        weeks, days, hours, minutes, seconds, milli, micro = (int(group or 0) for group in match.groups())
-        return timedelta(days, seconds, micro, milli, minutes, hours, weeks)
-    return value
-
-
-def show(value: Any) -> str:
-    """Return a value as ``:put`` prints it."""
-    if value is NOTHING:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        return ";".join(map(show, value))
-    if isinstance(value, dict):
-        return ";".join(f"{name}={show(one)}" for name, one in value.items())
-    if isinstance(value, timedelta):
-        hours, minutes = divmod(value.seconds // 60, 60)
-        weeks, days = divmod(value.days, 7)
-        parts = (f"{weeks}w" if weeks else "") + (f"{days}d" if days else "")
-        micro = f".{value.microseconds:06}" if value.microseconds else ""
-        return f"{parts}{hours:02}:{minutes:02}:{value.seconds % 60:02}{micro}"
-    return str(value)
-
-
-def _element(value: Any, index: Any) -> Any:
-    if isinstance(value, dict):
-        return value.get(index, NOTHING)
-    return value[index] if isinstance(value, list) and isinstance(index, int) and index < len(value) else NOTHING
-
-
-def _texts(given: dict[str, Any]) -> Row:
-    return {
-        name: ",".join(map(show, value)) if isinstance(value, list) else show(value) for name, value in given.items()
-    }
-
-
-def _identities(value: Any) -> str:
-    return ",".join(value) if isinstance(value, list) else str(value)
-
-
-def typeof(value: Any) -> str:
-    if value is NOTHING:
-        return "nothing"
-    for kind, name in ((bool, "bool"), (int, "num"), (list, "array"), (dict, "array"), (timedelta, "time")):
-        if isinstance(value, kind):
-            return name
-    return "id" if isinstance(value, Identity) else "nil" if value is None else "str"
 
 
 class _Reader:
@@ -294,7 +231,7 @@ class _Reader:
                 case ".":
                     value = show(value) + show(right)
                 case "->":
-                    value = _element(value, right)
+                    value = element(value, right)
                 case "=":
                     value = value == right
                 case "!=":
