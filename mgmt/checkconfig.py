@@ -118,6 +118,8 @@ async def _look_at_database(settings: Settings) -> AsyncIterator[Finding]:
                 state = await server.state(schema)
                 verify_may_migrate(state, schema, embedded=server.embedded is not None)
                 migrated = migrated and state.kind is Kind.CURRENT
+                if state.kind is Kind.EMPTY:
+                    await server.rehearse(schema)
                 later = "" if state.kind is Kind.CURRENT else f"; the next start makes it version {state.wanted}"
                 yield Finding("schema", True, f"{schema} is {state.kind.value}, version {state.version}{later}")
             if migrated:

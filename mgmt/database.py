@@ -51,6 +51,12 @@ class Server:
             with as_faults():
                 return await migrate.state(db, schema)
 
+    async def rehearse(self, schema: Schema) -> None:
+        """Make sure that an empty database can take one schema, without changing it. Raises `Fault`."""
+        async with self.connect(schema) as db:
+            with as_faults():
+                await migrate.rehearse(db, schema)
+
     async def migrate(self, schema: Schema, progress: Progress | None = None) -> tuple[str, ...]:
         """Bring one schema to this release; return what was done in words. Raises `Fault`."""
         with as_faults():

@@ -159,6 +159,19 @@ async def migrate(
     return tuple(done)
 
 
+async def rehearse(db: Connection, schema: Schema, release: Release | None = None) -> None:
+    """Make sure that `migrate` can install a schema that is not there yet: it is made, and undone again.
+
+    Raises `MigrationError`.
+    """
+    undone = db.transaction()
+    await undone.start()
+    try:
+        await _install(db, release or Release.load(schema))
+    finally:
+        await undone.rollback()
+
+
 async def _take_lock(db: Connection, report: Callable[[str], None] | None) -> None:
     if await db.fetchval(TRY_LOCK, *MIGRATION_LOCK):
         return

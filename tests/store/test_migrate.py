@@ -15,7 +15,17 @@ import asyncpg
 import pytest
 
 from radiuscore.store.embedded import EmbeddedPostgres, NoPostgres, find_bindir
-from radiuscore.store.migrate import MIGRATION_LOCK, Kind, MigrationError, Release, RolesMissing, State, migrate, state
+from radiuscore.store.migrate import (
+    MIGRATION_LOCK,
+    Kind,
+    MigrationError,
+    Release,
+    RolesMissing,
+    State,
+    migrate,
+    rehearse,
+    state,
+)
 from radiuscore.store.pool import connect
 from tests.store.catalogue import describe
 
@@ -244,8 +254,12 @@ async def test_prints_what_an_administrator_must_run(own_server: EmbeddedPostgre
     assert caught.value.statements in str(caught.value)
     db = await connect(dsn)
     assert (await state(db, "control")).kind is Kind.EMPTY
+    with pytest.raises(RolesMissing, match="CREATE ROLE radiuscore_isp NOLOGIN"):
+        await rehearse(db, "control")
 
     await admin.execute(caught.value.statements)
+    await rehearse(db, "control")
+    assert (await state(db, "control")).kind is Kind.EMPTY
     assert len(await migrate(dsn, schema="control")) == 1
     await admin.execute("DROP DATABASE modest WITH (FORCE)")
     await admin.close()
