@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 from typing import Any, Final
 
 from mgmt.accounts import add_isp
@@ -15,6 +15,7 @@ from mikrotik.script import radius_script
 from radiuscore.settings import Settings
 
 _ANYWHERE: Final = "192.0.2.1"  # an address of documentation: which of ours the default route leaves from
+_BROADCAST: Final = IPv4Address("255.255.255.255")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def create(isp: Isp, *, router: str | None, server: str | None, settings: Settin
     """Create an ISP, and a device for its router if that is named. Raises `Fault`."""
     for option, address in {"--router": router, "--server": server}.items():
         if address is not None and not _is_address(address):
-            raise Fault(f"{option} must be an IPv4 or IPv6 address, for example 192.0.2.1.", EXIT_USAGE)
+            raise Fault(f"{option} must be an IPv4 or IPv6 address of one machine, for example 192.0.2.1.", EXIT_USAGE)
     return asyncio.run(_create(isp, router, server or _address_towards(router or _ANYWHERE), settings))
 
 
@@ -85,10 +86,11 @@ async def _create(isp: Isp, router: str | None, server: str | None, settings: Se
 
 def _is_address(text: str) -> bool:
     try:
-        ip_address(text)
+        address = ip_address(text)
     except ValueError:
         return False
-    return "%" not in text
+    anybody = address.is_unspecified or address.is_multicast or address == _BROADCAST
+    return not anybody and "%" not in text
 
 
 def _address_towards(router: str) -> str | None:

@@ -14,6 +14,7 @@ import pytest
 
 from mgmt.passwords import is_password
 from radiuscore.store.pool import connect
+from tests.mgmt.conftest import JWT_SECRET_KEY
 
 Run = Callable[..., Any]
 Environ = dict[str, str]
@@ -79,6 +80,8 @@ def test_create_isp_with_an_email_that_is_taken_is_one_sentence(radiuscore: Run,
         (("--name", "n", "--email", "x"), r"^The email must look like"),
         (("--name", "n", "--email", "a@b", "--plan", "gold"), r"^The subscription plan must be one of"),
         (("--name", "n", "--email", "a@b", "--router", "router1"), r"^--router must be an IPv4 or IPv6 address"),
+        (("--name", "n", "--email", "a@b", "--router", "0.0.0.0"), r"^--router must be .* of one machine"),
+        (("--name", "n", "--email", "a@b", "--router", "ff02::1"), r"^--router must be .* of one machine"),
         (("--name", "n", "--email", "a@b", "--server", "0.0.0"), r"^--server must be an IPv4 or IPv6 address"),
     ],
 )
@@ -202,6 +205,26 @@ async def test_check_config_changes_nothing_in_a_database(
     db = await connect(database)
     try:
         assert await db.fetchval("SELECT count(*) FROM control.key_checks") == 0
+    finally:
+        await db.close()
+
+
+async def test_check_config_tries_what_the_first_start_would_do(
+    radiuscore: Run, environ: Environ, encryption_keys: str, empty_database: str
+) -> None:
+    keys = {"ENCRYPTION_KEYS": encryption_keys, "JWT_SECRET_KEY": JWT_SECRET_KEY}
+    settings = environ | keys | {"DATABASE_URL": empty_database}
+    done = radiuscore(settings, "check-config")
+    assert done.code == 0, done.out + done.err
+    assert "control is empty, version 0; the next start makes it version 1" in done.out
+
+    db = await connect(empty_database)
+    try:
+        await db.execute("CREATE SCHEMA control; CREATE TABLE control.isps (id int); CREATE SCHEMA accounting")
+        done = radiuscore(settings, "check-config")
+        assert done.code == 1
+        assert re.search(r"^WRONG +database +The database refused", done.out, re.MULTILINE)
+        assert await db.fetchval("SELECT count(*) FROM pg_class WHERE relnamespace = 'control'::regnamespace") == 1
     finally:
         await db.close()
 
