@@ -44,9 +44,9 @@ def read_script(what: Read, mark: str) -> str:
     else:
         where = "".join(f" {_checked(name)}={_literal(value)}" for name, value in what.where.items())
         body = (
-            f":foreach i in=[{menu} find{where}] do={{:do {{:local r [{menu} get $i];:put ($m.$m);"
+            f":local l [{menu} find{where}];:foreach i in=$l do={{:do {{:local r [{menu} get $i];:put ($m.$m);"
             f':put ($m.".id=".$i.$m);:foreach f in=[:toarray {quote(wanted)}] do={{:local v ($r->$f);{_PRINT_FIELD}}}}}'
-            " on-error={}}"
+            ' on-error={}};:put ($m.".found=".[:len $l].$m)'
         )
     return _framed(body, mark)
 
@@ -99,8 +99,12 @@ def _literal(value: str) -> str:
 
 
 def read_marked(text: str, mark: str) -> list[Row] | None:
-    """Return the rows that a script printed; ``None`` if it did not run to its end. Total."""
+    """Return the rows that a script printed; ``None`` if it did not run to its end. Total.
+
+    Entries that were found, of which none could be read, are a console that cannot ``get`` a whole entry: ``None`` too.
+    """
     rows: list[Row] = []
+    found = False
     pieces = without_noise(text).split(mark)
     # Between two marks is a field, after the second one a line's end and what was printed in between.
     for field in pieces[1:-1:2]:
@@ -109,8 +113,10 @@ def read_marked(text: str, mark: str) -> list[Row] | None:
             continue
         name, equals, value = field.partition("=")
         if name == ".end":
-            return [row for row in rows if row]
-        if equals and rows:
+            return None if found and not rows else [row for row in rows if row]
+        if name == ".found":
+            found = value != "0"
+        elif equals and rows:
             rows[-1][name] = value
     return None
 

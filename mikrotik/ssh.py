@@ -135,13 +135,14 @@ class SshTransport:
         mark = secrets.token_hex(8)
         output = await self.output(read_script(what, mark))
         rows = read_marked(output, mark)
-        if rows is not None:
+        if rows or (rows is not None and not what.single):
             return rows
         said = faults.refusal(complaint(output), self._config, what.menu)
         if isinstance(said, PermissionMissing):
             raise said
         rows = await self._read_text(what)  # what is unknown, the menu or our script? This tells.
-        self._by_text.add(what.menu)
+        if rows:
+            self._by_text.add(what.menu)
         return rows
 
     async def _read_text(self, what: Read) -> list[Row]:

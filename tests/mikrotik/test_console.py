@@ -75,7 +75,7 @@ def test_a_script_that_was_cut_off_gives_nothing() -> None:
 def test_an_entry_that_goes_away_while_it_is_read_is_left_out() -> None:
     router = routeros7()
     script = console.read_script(Read("/ppp/active", ("name",)), MARK)
-    vanished = script.replace("in=[/ppp active find]", 'in=[:toarray "*800001,*DEAD,*800002"]')
+    vanished = script.replace("[/ppp active find]", '[:toarray "*800001,*DEAD,*800002"]')
 
     assert len(console.read_marked(Console(router).run(vanished), MARK) or []) == 2
 

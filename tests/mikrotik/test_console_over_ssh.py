@@ -42,3 +42,16 @@ async def test_a_console_without_scripts_is_read_by_what_it_shows(
         await client.get_ppp_sessions()
         scripts = [line for line in server.lines if line.startswith(":")]
         assert len(scripts) == len({line.split("print")[0] for line in scripts}) == 5, "found out once per menu"
+
+
+async def test_a_console_that_cannot_get_a_whole_entry_does_not_look_empty(host_key: asyncssh.SSHKey) -> None:
+    router = routeros6()
+    router.gets_whole_entries = False
+    async with (
+        serve_ssh(router, host_key) as server,
+        AsyncMikroTikClient(config_for(router, server.port, ConnectionType.SSH)) as client,
+    ):
+        assert [one.name for one in await client.get_ppp_sessions()] == list(AWKWARD)
+        router.tables["/ip/hotspot/active"].clear()
+        assert await client.get_hotspot_sessions() == ()
+        assert sum("hotspot" in line for line in server.lines) == 1, "nothing found is nothing to read otherwise"

@@ -53,6 +53,8 @@ class Console:
             case "find":
                 return [Identity(row[".id"]) for row in self._matching(menu, given)]
             case "get":
+                if not positional[1:] and not router.gets_whole_entries:
+                    raise Refusal("missing value(s) of argument(s) value-name")
                 if menu in router.singles:
                     return self.typed(menu, router.rows(menu)[0])
                 return self.typed(menu, router.find(menu, str(positional[0])))

@@ -40,6 +40,7 @@ class Router:
     logins: int = 0
     written: list[str] = field(default_factory=list)
     noise: str = ""
+    gets_whole_entries: bool = True
     counters: Row = field(
         default_factory=lambda: {
             "pending": "0",
