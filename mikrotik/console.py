@@ -133,8 +133,11 @@ def complaint(text: str) -> str:
 
 
 def complains(text: str) -> bool:
-    """Tell whether output is a console's refusal. Exit codes do not tell, on no version."""
-    return any(_COMPLAINT.match(line.strip()) for line in without_noise(text).splitlines())
+    """Tell whether output is a console's refusal: its first line is one. Later ones may be anybody's comment.
+
+    Exit codes do not tell, on no version.
+    """
+    return _COMPLAINT.match(without_noise(text).lstrip()) is not None
 
 
 _COMPLAINT: Final = re.compile(

@@ -179,11 +179,7 @@ class SshTransport:
 
     async def console(self, script: str) -> str | None:
         """Run a line and return what it printed, without log lines; raises what the console complains about."""
-        output = await self.output(script)
-        first = without_noise(output).lstrip()[:200]
-        if complains(first.partition("\n")[0]):
-            raise faults.refusal(complaint(first), self._config, "the console")
-        return without_noise(output)
+        return without_noise(await self._printed(script, "the console"))
 
     async def output(self, line: str) -> str:
         """Run one line in a channel of its own and return all it prints, within `MAX_REPLY_OCTETS`."""
