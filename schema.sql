@@ -1118,21 +1118,24 @@ CREATE INDEX IF NOT EXISTS auth_log_at ON accounting.auth_log (isp_id, at);
 CREATE INDEX IF NOT EXISTS auth_log_rejects ON accounting.auth_log (isp_id, at) WHERE outcome = 'reject';
 CREATE INDEX IF NOT EXISTS auth_log_username ON accounting.auth_log (isp_id, username, at);
 
--- Central pools: one row per address or prefix; free when it has expired. The row remembers who had it last.
+-- Central pools: one row for each address or prefix that was ever needed; free when its lease has run out and its session
+-- is over. The row remembers who had it last. pool_id is address_pools.id in the control database, where no address is
+-- in two pools of an ISP.
 CREATE TABLE IF NOT EXISTS accounting.address_leases (
-  isp_id          int NOT NULL,
-  pool            text COLLATE "C" NOT NULL,
-  address         inet NOT NULL,
-  customer_id     bigint,
-  nas_id          bigint,
-  acct_session_id text COLLATE "C",
-  session_id      uuid,
-  leased_at       timestamptz,
-  expires_at      timestamptz NOT NULL DEFAULT '-infinity',
-  PRIMARY KEY (isp_id, pool, address)
+  isp_id             int NOT NULL,
+  address            inet NOT NULL,
+  pool_id            bigint NOT NULL,
+  customer_id        bigint,
+  nas_id             bigint,
+  calling_station_id text COLLATE "C",
+  session_id         uuid,
+  leased_at          timestamptz,
+  expires_at         timestamptz NOT NULL DEFAULT '-infinity',
+  PRIMARY KEY (isp_id, address)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
-CREATE INDEX IF NOT EXISTS address_leases_free ON accounting.address_leases (isp_id, pool, expires_at);
-CREATE INDEX IF NOT EXISTS address_leases_customer ON accounting.address_leases (isp_id, customer_id, pool);
+CREATE INDEX IF NOT EXISTS address_leases_free ON accounting.address_leases (isp_id, pool_id, expires_at);
+CREATE INDEX IF NOT EXISTS address_leases_pool ON accounting.address_leases (isp_id, pool_id, address);
+CREATE INDEX IF NOT EXISTS address_leases_customer ON accounting.address_leases (isp_id, customer_id);
 
 -- Strict simultaneous use: slot n of a customer is taken until it expires; taking it is one upsert, so races have one winner.
 CREATE TABLE IF NOT EXISTS accounting.simultaneous_use_slots (
@@ -1296,6 +1299,7 @@ COMMENT ON COLUMN accounting.auth_log.reason IS 'why it was rejected; empty for 
 COMMENT ON COLUMN accounting.auth_log.session_uuid IS 'the Class that was sent: sessions.id';
 COMMENT ON COLUMN accounting.auth_log.node IS 'the node that answered';
 COMMENT ON COLUMN accounting.address_leases.address IS 'one address, or a prefix';
+COMMENT ON COLUMN accounting.address_leases.pool_id IS 'address_pools.id in the control database';
 COMMENT ON COLUMN accounting.address_leases.expires_at IS 'free from then on';
 COMMENT ON COLUMN accounting.simultaneous_use_slots.session_id IS 'the Class of the Accept';
 COMMENT ON COLUMN accounting.simultaneous_use_slots.expires_at IS 'free from then on';
