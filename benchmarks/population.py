@@ -26,12 +26,14 @@ _COLUMNS: Final = ("id", "isp_id", "username", "username_key", "password", "serv
 
 @dataclass(frozen=True)
 class Population:
-    """Where the database is and what it holds: ISP 1 has the device at 127.0.0.1."""
+    """Where the database is, its first process, and what it holds: ISP 1 has the device at 127.0.0.1."""
 
     dsn: str
     encryption_keys: str
     customers: int
     isps: int
+    postmaster: int
+    postgres: str
 
 
 def username(number: int) -> str:
@@ -43,23 +45,28 @@ def password(number: int) -> str:
 
 
 @asynccontextmanager
-async def populated(customers: int) -> AsyncIterator[Population]:
-    """Give an embedded PostgreSQL with this many customers, 5,000 to an ISP; it is gone afterwards."""
+async def populated(customers: int, per_isp: int = _CUSTOMERS_PER_ISP) -> AsyncIterator[Population]:
+    """Give an embedded PostgreSQL with this many customers, so many to an ISP; it is gone afterwards."""
     home = Path(tempfile.gettempdir(), f"radiuscore-benchmark-{secrets.token_hex(4)}")
     keys = f"k1:{b64encode(secrets.token_bytes(32)).decode()}"
     try:
         async with EmbeddedPostgres(home) as server:
             await migrate(server.dsn(), schema="control")
             await migrate(server.dsn(), schema="accounting")
-            isps = -(-customers // _CUSTOMERS_PER_ISP)
-            await _fill(server.dsn(user="postgres"), Keyring.parse(keys), customers, isps)
-            yield Population(server.dsn(), keys, customers, isps)
+            isps = -(-customers // per_isp)
+            await _fill(server.dsn(user="postgres"), Keyring.parse(keys), customers, per_isp)
+            yield Population(server.dsn(), keys, customers, isps, _postmaster(home), server.version)
     finally:
         await asyncio.to_thread(shutil.rmtree, home, True)
 
 
-async def _fill(dsn: str, keyring: Keyring, customers: int, isps: int) -> None:
+def _postmaster(home: Path) -> int:
+    return int((home / "data" / "postmaster.pid").read_text().splitlines()[0])
+
+
+async def _fill(dsn: str, keyring: Keyring, customers: int, per_isp: int) -> None:
     """Write everything as the superuser: COPY is refused to who is under row-level security."""
+    isps = -(-customers // per_isp)
     db = await asyncpg.connect(dsn)
     try:
         await db.execute(
@@ -81,15 +88,15 @@ async def _fill(dsn: str, keyring: Keyring, customers: int, isps: int) -> None:
             secret,
         )
         await db.copy_records_to_table(
-            "customers", schema_name="control", columns=_COLUMNS, records=_customers(keyring, customers)
+            "customers", schema_name="control", columns=_COLUMNS, records=_customers(keyring, customers, per_isp)
         )
         await db.execute("VACUUM ANALYZE control.customers")
     finally:
         await db.close()
 
 
-def _customers(keyring: Keyring, customers: int) -> Iterator[tuple[object, ...]]:
+def _customers(keyring: Keyring, customers: int, per_isp: int) -> Iterator[tuple[object, ...]]:
     for number in range(1, customers + 1):
-        isp_id = (number - 1) // _CUSTOMERS_PER_ISP + 1
+        isp_id = (number - 1) // per_isp + 1
         sealed = keyring.seal(password(number), table="customers", row=number, column="password", isp_id=isp_id)
         yield number, isp_id, username(number), username_key(username(number)), sealed, isp_id

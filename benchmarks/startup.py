@@ -8,67 +8,22 @@ Prints one line per round and the medians, and the same as JSON.
 import argparse
 import asyncio
 import json
-import os
 import platform
-import signal
-import socket
 import statistics
-import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.population import NAS_ADDRESS, SECRET, Population, password, populated, username
-from radiuscore.testing import FakeNas, NoReply
+from benchmarks.population import Population, populated
+from benchmarks.product import serving
 
 
 async def measure(population: Population) -> dict[str, float]:
     """Start a server, ask until it accepts, and weigh its worker."""
-    auth, acct, api = free_port(), free_port(), free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {
-            "DATABASE_URL": population.dsn,
-            "ENCRYPTION_KEYS": population.encryption_keys,
-            "JWT_SECRET_KEY": "of a benchmark, and long enough to be one",
-            "DATA_DIR": folder,
-            "RADIUS_HOST": "127.0.0.1",
-            "RADIUS_AUTH_PORT": str(auth),
-            "RADIUS_ACCT_PORT": str(acct),
-            "API_PORT": str(api),
-            "RADIUS_WORKERS": "1",
-        }
-        began = time.perf_counter()
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "mgmt",
-            "serve",
-            env=environment,
-            cwd=folder,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        try:
-            await first_accept(auth)
-            took = time.perf_counter() - began
-            return {"first_accept_s": took, "worker_octets": worker_octets(process.pid)}
-        finally:
-            process.send_signal(signal.SIGTERM)
-            await process.wait()
-
-
-async def first_accept(port: int) -> None:
-    """Ask until the server accepts a login."""
-    async with FakeNas(SECRET, auth=("127.0.0.1", port), source=NAS_ADDRESS, tries=1, timeout_s=0.02) as nas:
-        while True:
-            try:
-                login = await nas.login(username(1), password(1))
-            except NoReply:
-                continue
-            if login.accepted:
-                return
-            raise SystemExit(f"the login was rejected: {login.reason}")
+    began = time.perf_counter()
+    async with serving(population) as server:
+        took = time.perf_counter() - began
+        return {"first_accept_s": took, "worker_octets": worker_octets(server.pid)}
 
 
 def worker_octets(supervisor: int) -> int:
@@ -79,13 +34,6 @@ def worker_octets(supervisor: int) -> int:
             rollup = Path(f"/proc/{child}/smaps_rollup").read_text().splitlines()
             return 1024 * sum(int(line.split()[1]) for line in rollup if line.startswith("Private_"))
     raise SystemExit("there is no worker to weigh")
-
-
-def free_port() -> int:
-    """Return a port that is free for UDP and TCP at the moment."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 async def run(customers: int, rounds: int) -> dict[str, Any]:
