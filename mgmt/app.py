@@ -36,6 +36,7 @@ def create_app(health: Health, metrics: CollectorRegistry, services: Services) -
     app[METRICS] = metrics
     app[SERVICES] = services
     app.on_response_prepare.append(_add_headers)
+    app.on_startup.append(_warm_up)
     app.router.add_get("/healthz", answer_alive)
     app.router.add_get("/readyz", answer_ready)
     app.router.add_get("/metrics", answer_metrics)
@@ -69,6 +70,10 @@ def quiet_bad_requests() -> None:
 
 def _is_ours(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+async def _warm_up(app: web.Application) -> None:
+    await app[SERVICES].passwords.warm_up()
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:

@@ -1,9 +1,11 @@
 """What the API's handlers work with: pools by role, keys, limits. Made once per process, by `mgmt.management`."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
+from weakref import WeakValueDictionary
 
 from aiohttp import web
 
@@ -23,12 +25,17 @@ class Pools:
 
     isp: Pool
     system: Pool
+    turns: WeakValueDictionary[int, asyncio.Semaphore] = field(default_factory=WeakValueDictionary, repr=False)
 
     @asynccontextmanager
     async def transaction(self, isp_id: int | None) -> AsyncIterator[Connection]:
-        """Give a connection in a transaction that sees one ISP's rows, or everybody's where ``isp_id`` is ``None``."""
+        """Give a connection in a transaction that sees one ISP's rows, or everybody's where ``isp_id`` is ``None``.
+
+        One ISP has at most half of the connections at once: its slow requests wait for each other, not others for them.
+        """
         if isp_id is not None:
-            async with as_isp(self.isp, isp_id) as db:
+            turns = self.turns.setdefault(isp_id, asyncio.Semaphore(max(1, self.isp.get_max_size() // 2)))
+            async with turns, as_isp(self.isp, isp_id) as db:
                 yield db
             return
         async with self.system.acquire() as db, db.transaction():

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import asyncpg
 
 from mgmt.jobs import Job
-from mgmt.store import changelog
+from mgmt.store import changelog, expiry
 from radiuscore.store import partitions, sweep
 from radiuscore.store.pool import DirectConnection, Pool
 
@@ -16,6 +16,7 @@ SWEEP_EVERY_S: Final = 30.0
 ARCHIVE_EVERY_S: Final = 300.0
 PARTITIONS_EVERY_S: Final = 900.0
 FORGET_EVERY_S: Final = 3600.0
+ROTATIONS_EVERY_S: Final = 60.0
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -48,6 +49,14 @@ def jobs_of(databases: Databases, heard_since: float) -> tuple[Job, ...]:
         async with databases.control.acquire() as db:
             return await changelog.prune(db)
 
+    async def end_rotations() -> int:
+        async with databases.control.acquire() as db:
+            return await expiry.end_rotations(db)
+
+    async def forget_logins() -> int:
+        async with databases.control.acquire() as db:
+            return await expiry.forget(db)
+
     async def keep_partitions() -> int:
         db = await databases.connect_owner()
         try:
@@ -61,6 +70,8 @@ def jobs_of(databases: Databases, heard_since: float) -> tuple[Job, ...]:
         Job("renew partitions", PARTITIONS_EVERY_S, keep_partitions),
         Job("forget old usage", FORGET_EVERY_S, forget_periods),
         Job("forget old changes", FORGET_EVERY_S, forget_changes),
+        Job("end rotations of secrets", ROTATIONS_EVERY_S, end_rotations),
+        Job("forget old logins", FORGET_EVERY_S, forget_logins),
     )
 
 

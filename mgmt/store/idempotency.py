@@ -26,12 +26,6 @@ UPDATE control.idempotency_keys
    AND principal = $2
    AND key = $3
 """
-FORGET: Final = """
-WITH gone AS (
-  DELETE FROM control.idempotency_keys WHERE created_at < now() - interval '24 hours' RETURNING isp_id
-)
-SELECT count(*) FROM gone
-"""
 
 
 class Remembered(NamedTuple):
@@ -61,9 +55,3 @@ async def claim(
 async def keep(db: Connection, isp_id: int | None, principal: str, key: str, status: int, response: str) -> None:
     """Remember the sealed answer to a request that this transaction has claimed."""
     await db.execute(KEEP, isp_id, principal, key, status, response)
-
-
-async def forget(db: Connection) -> int:
-    """Forget what is older than a day; return how many."""
-    count: int = await db.fetchval(FORGET)
-    return count

@@ -47,7 +47,6 @@ async def test_a_wrong_password_and_an_unknown_email_are_one_answer(api: Api, ad
 
 
 async def test_an_unknown_email_takes_as_long_as_a_wrong_password(api: Api, admin_user: str, db: Db) -> None:
-    await api.services.passwords.warm_up()
     took: dict[str, list[float]] = {admin_user: [], "nobody@example.com": []}
     for _ in range(12):
         await db.execute("DELETE FROM control.login_throttle")

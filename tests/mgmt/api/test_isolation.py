@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from mgmt.store import expiry
 from radiuscore.aaa.changes import Change, CustomerChange, NasChange, PlanChange, Snapshot
 from radiuscore.state.nastable import NasTable
 from radiuscore.state.replica import CustomerEntry, Replica
@@ -12,6 +13,7 @@ from radiuscore.store.changes import Changes, follow
 from radiuscore.store.pool import SYSTEM_ROLE, connect
 from radiuscore.store.sealing import Keyring
 from tests.conftest import Db
+from tests.end_to_end.conftest import until
 from tests.mgmt.api.conftest import DEVICE, Api, House, build_house, serving
 
 pytestmark = pytest.mark.postgres
@@ -165,6 +167,43 @@ async def test_one_isps_flood_is_refused_and_the_others_are_served(
         assert (neighbour.status, neighbour.headers["RateLimit-Limit"]) == (200, "30")
         strangers = [(await api.get("/api/devices")).status for _ in range(40)]
         assert strangers[-1] == 429
+
+
+async def test_one_isps_requests_that_hang_do_not_hold_up_another(houses: tuple[House, House], db: Db) -> None:
+    mine, theirs = houses
+    holding = db.transaction()
+    await holding.start()
+    await db.execute("SELECT id FROM control.isps WHERE id = $1 FOR UPDATE", mine.isp_id)
+    stuck = [asyncio.create_task(mine.program.post("/api/customers", {"username": f"u{n}"})) for n in range(20)]
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    await until(lambda: db.fetchval(waiting), lambda count: count >= 2)
+
+    for _ in range(10):
+        async with asyncio.timeout(2):
+            assert (await theirs.isp_admin.get("/api/customers")).status == 200
+    await holding.rollback()
+    assert {reply.status for reply in await asyncio.gather(*stuck)} == {201}
+
+
+async def test_what_ends_by_itself_is_cleared_away(house: House, database: str, db: Db) -> None:
+    for path in ("rotate-api-key", "rotate-radius-secret"):
+        assert (await house.isp_admin.post(f"/api/isps/{house.isp_id}/{path}", {"overlap_s": 0})).status == 200
+    assert (await house.isp_admin.post(f"/api/isps/{house.isp_id}/rotate-radius-secret", {})).status == 200
+    await db.execute("INSERT INTO control.login_throttle VALUES ('account:x', 1, now() - interval '2 days')")
+    await db.execute("UPDATE control.isps SET outgoing_radius_secret_until = now() - interval '1 s'")
+    await db.execute("UPDATE control.refresh_tokens SET expires_at = now() - interval '1 s'")
+    system = await connect(database, role=SYSTEM_ROLE)
+
+    try:
+        assert await expiry.end_rotations(system) == 2
+        assert await expiry.forget(system) == 4
+        assert await expiry.end_rotations(system) + await expiry.forget(system) == 0
+    finally:
+        await system.close()
+    row = await db.fetchrow("SELECT outgoing_radius_secret, previous_api_key, radius_secret FROM control.isps")
+    assert row is not None
+    assert (row[0], row[1]) == (None, None)
+    assert row[2] is not None
 
 
 async def test_a_change_over_rest_reaches_the_workers(house: House, database: str, keyring: Keyring) -> None:
