@@ -39,6 +39,7 @@ MESSAGES: Final = {
     RejectReason.OUTSIDE_LOGIN_HOURS: "This account may not be used at this time.",
     RejectReason.QUOTA_EXHAUSTED: "The quota of this account is used up.",
     RejectReason.TOO_MANY_SESSIONS: "This account is in use already.",
+    RejectReason.POOL_EXHAUSTED: "There is no free address at the moment.",
 }
 
 

@@ -24,6 +24,7 @@ class RejectReason(StrEnum):
     OUTSIDE_LOGIN_HOURS = "outside_login_hours"
     QUOTA_EXHAUSTED = "quota_exhausted"
     TOO_MANY_SESSIONS = "too_many_sessions"
+    POOL_EXHAUSTED = "pool_exhausted"
     REPLY_TOO_LONG = "reply_too_long"
 
 

@@ -80,6 +80,10 @@ MEANINGS: Final[Mapping[RejectReason, Meaning]] = MappingProxyType(
             "End one of its sessions, or allow more. If the customer says that he is not online, his last session was"
             " lost without a word and is closed as soon as its reports stay out.",
         ),
+        RejectReason.POOL_EXHAUSTED: Meaning(
+            "Every address of the central pool that the plan names is taken.",
+            "Give the pool a larger range. Addresses come back when sessions end, or after three intervals of silence.",
+        ),
         RejectReason.REPLY_TOO_LONG: Meaning(
             "What the customer should get does not fit into one RADIUS packet of 4096 octets.",
             "Give the customer fewer or shorter routes.",

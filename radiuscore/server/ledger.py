@@ -5,6 +5,7 @@ from typing import Final, Protocol
 
 from radiuscore.aaa.accounting import AccountingEvent
 from radiuscore.server.accounting_queue import is_restart
+from radiuscore.server.holdings import Holdings
 from radiuscore.server.link import DatabaseLink
 from radiuscore.store.sessions import record, restart_of_nas
 
@@ -23,21 +24,25 @@ class Ledger(Protocol):
 
 
 class DatabaseLedger:
-    """The accounting database: one statement for all sessions, one commit. ``node`` is where the events arrived."""
+    """The accounting database: one statement for all sessions, one commit. ``node`` is where the events arrived.
 
-    def __init__(self, link: DatabaseLink, node: str) -> None:
+    ``holdings`` follow what is recorded.
+    """
+
+    def __init__(self, link: DatabaseLink, node: str, holdings: Holdings | None = None) -> None:
         self._link = link
         self._node = node
+        self._holdings = holdings
 
     async def append(self, events: Sequence[AccountingEvent], timeout_s: float = PATIENT_S) -> None:
         """Return once all events are committed; raises `DatabaseAway` where that takes longer (a batch: 2 to 20 ms)."""
         restarts = [event for event in events if is_restart(event)]
         sessions = [event for event in events if not is_restart(event)]
         async with self._link.use(timeout_s) as db:
-            if restarts:
-                await restart_of_nas(db, restarts)
-            if sessions:
-                await record(db, sessions, node=self._node)
+            ended = await restart_of_nas(db, restarts) if restarts else []
+            recorded = await record(db, sessions, node=self._node) if sessions else []
+            if self._holdings is not None:
+                await self._holdings.follow(db, sessions, recorded + ended)
 
     async def probe(self, timeout_s: float) -> None:
         """Connect if need be, and return once the database answers. Raises `DatabaseAway`."""

@@ -13,6 +13,7 @@ from radiuscore.server.deferred_writer import LoginLog
 from radiuscore.server.histogram import BOUNDS_S, Histogram
 from radiuscore.server.listener import Listener
 from radiuscore.server.metrics import Samples, label
+from radiuscore.server.reservations import Reservations
 from radiuscore.server.spooling_ledger import SpoolingLedger
 from radiuscore.wire.codes import Code
 
@@ -30,6 +31,7 @@ class Meter:
         writer: AccountingWriter,
         ledger: SpoolingLedger,
         logins: LoginLog,
+        reservations: Reservations,
         channel: Channel,
     ) -> None:
         self._ports: Final[dict[Server, Counters]] = {"auth": engine.auth.counters, "acct": engine.acct.counters}
@@ -37,6 +39,7 @@ class Meter:
         self._writer = writer
         self._ledger = ledger
         self._logins = logins
+        self._reservations = reservations
         self._channel = channel
 
     def counters(self) -> Samples:
@@ -96,7 +99,7 @@ class Meter:
         return {"radius_request_duration_seconds_bucket": buckets, "radius_request_duration_seconds_sum_us": sums}
 
     def _stored(self) -> Samples:
-        writer, logins = self._writer, self._logins
+        writer, logins, reservations = self._writer, self._logins, self._reservations
         return {
             "radius_accounting_records": {
                 "recorded": writer.recorded,
@@ -111,6 +114,12 @@ class Meter:
                 "written": logins.written,
                 "dropped": logins.dropped,
                 "refused": logins.refused,
+            },
+            "radius_reservations": {
+                "reserved": reservations.reserved,
+                "refused": reservations.refused,
+                "unguarded": reservations.unguarded,
+                "unanswered": reservations.unanswered,
             },
             "radius_channel_dropped": {"": self._channel.dropped},
         }

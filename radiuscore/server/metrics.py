@@ -38,6 +38,11 @@ FAMILIES: Final = (
     Family("radius_accounting_replayed", "Accounting records replayed from the local spool", ()),
     Family("radius_accounting_set_aside", "Spooled records that the database refuses", ()),
     Family("radius_login_log_rows", "Rows of the auth log: written, dropped or refused", ("result",)),
+    Family(
+        "radius_reservations",
+        "Logins of strict plans and central pools: reserved, refused, unguarded (database away) or unanswered",
+        ("result",),
+    ),
     Family("radius_channel_dropped", "Reports and events that the management process did not take", ()),
     Family("radius_replica_age_seconds", "Time since the worker last caught up with the database", (), "gauge"),
     Family("radius_cache_entries", "Entries a worker holds", ("cache",), "gauge"),

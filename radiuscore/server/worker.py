@@ -21,7 +21,8 @@ from typing import Final
 from radiuscore.aaa.changes import Change, NasChange, Snapshot
 from radiuscore.aaa.devices import DeviceProved, DeviceSigned
 from radiuscore.engine.engine import Engine
-from radiuscore.engine.policy_replica import Login, ReplicaPolicy
+from radiuscore.engine.policy_replica import Login
+from radiuscore.engine.policy_reserving import ReservingPolicy
 from radiuscore.server import logs
 from radiuscore.server.accounting_writer import AccountingWriter
 from radiuscore.server.batchsocket import datagram_socket
@@ -30,12 +31,14 @@ from radiuscore.server.config import SERVERS, Orders, Server
 from radiuscore.server.counter_memory import CounterMemory
 from radiuscore.server.deferred_writer import DeferredWriter, LoginLog
 from radiuscore.server.discardlog import DiscardLog, device_at
+from radiuscore.server.holdings import Holdings
 from radiuscore.server.ledger import DatabaseLedger
 from radiuscore.server.lifeline import Lifeline, read_orders
 from radiuscore.server.link import DatabaseLink
 from radiuscore.server.listener import Listener
 from radiuscore.server.meter import Meter
 from radiuscore.server.metrics import add
+from radiuscore.server.reservations import Reservations
 from radiuscore.server.spooling_ledger import Orphans, SpoolingLedger
 from radiuscore.server.trace import Tracer, TraceRequest
 from radiuscore.state.nastable import NasTable
@@ -48,6 +51,7 @@ from radiuscore.store.sealing import Keyring
 SPOOLS: Final = "spool"  # directory below DATA_DIR
 DRAIN_S: Final = 12.0  # the writer gives up a record after 10, the supervisor gives up a worker after 15
 REPORT_EVERY_S: Final = 1.0
+RESERVING_CONNECTIONS: Final = 4  # opened when a strict plan or a central pool first needs one
 GC_THRESHOLD: Final = 50_000  # allocations; garbage here is freed by reference counts, cycles are rare
 
 _log: Final = logging.getLogger("radiuscore.server.worker")  # also when started as __main__
@@ -70,21 +74,35 @@ class Worker:
         self._accounting = DatabaseLink(_connector(config.accounting_dsn, orders.slot), "accounting")
         self._orphaned = DatabaseLink(_connector(config.accounting_dsn, orders.slot), "spools of workers that are gone")
         self._auth_log = DatabaseLink(_connector(config.accounting_dsn, orders.slot), "the auth log")
-        database = DatabaseLedger(self._accounting, node)
+        holdings = Holdings(self._replica)
+        database = DatabaseLedger(self._accounting, node, holdings)
         self._ledger = SpoolingLedger(database, _spool_path(config.data_dir, orders.slot), self._queued)
-        self._orphans = Orphans(DatabaseLedger(self._orphaned, node), config.data_dir / SPOOLS, config.workers)
+        self._orphans = Orphans(
+            DatabaseLedger(self._orphaned, node, holdings), config.data_dir / SPOOLS, config.workers
+        )
         self._writer = AccountingWriter(self._ledger)
         self._logins = LoginLog(self._auth_log, partial(_write_logins, node))
         self._proofs = DeferredWriter(self._control, devices.record_proofs, "a device's proof")
         self._signatures = DeferredWriter(self._control, devices.record_signed, "a device's first signature")
-        policy = ReplicaPolicy(self._replica, self._logins.offer, self._writer.submit)
+        connector = _connector(config.accounting_dsn, orders.slot)
+        reserving = [DatabaseLink(connector, "reservations") for _ in range(RESERVING_CONNECTIONS)]
+        self._reservations = Reservations(reserving, self._replica)
+        policy = ReservingPolicy(self._replica, self._logins.offer, self._writer.submit, self._reservations)
         self._engine = Engine(
-            self._nases, access=policy.access, accounting=policy.accounting, durable=self._is_durable, observer=self
+            self._nases, access=policy.admit, accounting=policy.accounting, durable=self._is_durable, observer=self
         )
         self._channel = Channel(config.run_dir / SOCKET_NAME, orders.slot, self._on_command, self._on_lost)
         self._tracer = Tracer(self._nases, self._channel.event, lambda: self._logins.last)
         self._listeners = self._listen()
-        self._meter = Meter(self._engine, self._listeners, self._writer, self._ledger, self._logins, self._channel)
+        self._meter = Meter(
+            self._engine,
+            self._listeners,
+            self._writer,
+            self._ledger,
+            self._logins,
+            self._reservations,
+            self._channel,
+        )
         self._memory = CounterMemory(orders.counters_fd)
         self._inherited = self._memory.load()
 
@@ -108,6 +126,7 @@ class Worker:
                         ("accounting writer", self._writer.run()),
                         ("accounting spool", self._ledger.run()),
                         *([("orphaned spools", self._orphans.run())] if self._orders.slot == 0 else []),
+                        ("reservations", self._reservations.run()),
                         ("login log", self._logins.run()),
                         ("device proofs", self._proofs.run()),
                         ("device signatures", self._signatures.run()),
@@ -125,6 +144,7 @@ class Worker:
             for _, listener in self._all_listeners():
                 listener.close()
             await self._ledger.close()
+            await self._reservations.close()
             for link in (self._control, self._accounting, self._orphaned, self._auth_log):
                 await link.close()
 
