@@ -17,7 +17,7 @@ from mgmt.store import logins
 from mgmt.terminal import say
 from radiuscore.aaa.changes import Snapshot
 from radiuscore.aaa.names import text_of
-from radiuscore.aaa.records import Nas
+from radiuscore.aaa.records import MessageAuthenticatorPolicy, Nas
 from radiuscore.settings import Address, Settings
 from radiuscore.store.pool import SYSTEM_ROLE, DirectConnection
 from radiuscore.store.snapshot import load_snapshot
@@ -69,7 +69,8 @@ async def _radtest(settings: Settings, username: str, password: str, wanted: str
             server = (_asked_address(settings, router.address), settings.radius_auth_port)
             say(f"Asking {server[0]} port {server[1]} as {router.title}, by {method}.")
             began = time()
-            outcome = await log_in(server, router.address, router.nas.secret, username, password, method)
+            signs = may_sign(snapshot.nases, router)
+            outcome = await log_in(server, router.address, router.nas.secret, username, password, method, signs=signs)
             if outcome.reply is not None and not outcome.accepted:
                 accounting = await stack.enter_async_context(database.server.connect("accounting", role=SYSTEM_ROLE))
                 outcome = await _with_logged_reason(accounting, router.nas, username, began, outcome)
@@ -101,12 +102,29 @@ def choose_router(nases: Sequence[Nas], wanted: str | None) -> Router:
     return Router(found[0], address)
 
 
+def may_sign(nases: Sequence[Nas], router: Router) -> bool:
+    """Tell whether a signed request changes nothing for a device: with ``auto`` it would have to sign from then on.
+
+    Several devices at one address are told apart by what is signed, so there it is.
+    """
+    latches = router.nas.require_message_authenticator is MessageAuthenticatorPolicy.AUTO
+    learned = router.nas.message_authenticator_seen
+    return learned or not latches or len(_at(nases, ip_address(router.address))) > 1
+
+
 async def log_in(
-    server: tuple[str, int], source: str, secret: bytes, username: str, password: str, method: Method
+    server: tuple[str, int],
+    source: str,
+    secret: bytes,
+    username: str,
+    password: str,
+    method: Method,
+    *,
+    signs: bool = True,
 ) -> Outcome:
     """Send one Access-Request from ``source`` and judge the reply as a router does."""
     try:
-        async with FakeNas(secret, auth=server, source=source) as nas:
+        async with FakeNas(secret, auth=server, source=source, require_message_auth=signs) as nas:
             login = await nas.login(username, password, method)
     except NoReply as error:
         return Outcome(False, None, str(error))

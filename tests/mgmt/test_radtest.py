@@ -1,10 +1,12 @@
 """As which router `radtest` asks, when several could be meant."""
 
+from dataclasses import replace
+
 import pytest
 
 from mgmt.faults import Fault
-from mgmt.radtest import choose_router
-from radiuscore.aaa.records import Nas
+from mgmt.radtest import Router, choose_router, may_sign
+from radiuscore.aaa.records import MessageAuthenticatorPolicy, Nas
 
 HERE = Nas("127.0.0.1", b"x", isp_id=1, id=1)
 AWAY = Nas("203.0.113.9", b"x", isp_id=1, id=2)
@@ -47,3 +49,17 @@ def test_the_router_that_is_meant(nases: list[Nas], wanted: str | None, chosen: 
 def test_what_cannot_be_chosen_is_said(nases: list[Nas], wanted: str | None, fault: str) -> None:
     with pytest.raises(Fault, match=fault):
         choose_router(nases, wanted)
+
+
+@pytest.mark.parametrize(
+    ("nas", "others", "signs"),
+    [
+        (HERE, [AWAY], False),  # it would have to sign from then on, and perhaps it cannot
+        (replace(HERE, message_authenticator_seen=True), [], True),
+        (replace(HERE, require_message_authenticator=MessageAuthenticatorPolicy.YES), [], True),
+        (replace(HERE, require_message_authenticator=MessageAuthenticatorPolicy.NO), [], True),
+        (HERE, [replace(HERE, isp_id=2, id=9)], True),
+    ],
+)
+def test_a_try_does_not_teach_a_device_to_sign(nas: Nas, others: list[Nas], signs: bool) -> None:
+    assert may_sign([nas, *others], Router(nas, "127.0.0.1")) is signs
