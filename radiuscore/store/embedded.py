@@ -1,8 +1,8 @@
 """The PostgreSQL that runs when no DATABASE_URL is given: its life from the first start to the last user's exit.
 
 The kernel's locks say who uses it: whoever holds ``users`` shared is a user, and a lock ends with its process, so a
-``kill -9`` leaves nothing to clean up. Directories that exist are taken as they are; only those made here are given
-to the database's user. The server has a session of its own, so that Ctrl-C reaches us and not it.
+``kill -9`` leaves nothing to clean up. Directories that exist are taken as they are; of those made here the database's
+user owns only what the database writes. The server has a session of its own, so that Ctrl-C reaches us and not it.
 """
 
 import asyncio
@@ -38,6 +38,7 @@ OWNER: Final = "radiuscore"  # the role that owns the database: no superuser, so
 _SUPERUSER: Final = "postgres"
 _MAX_SOCKET_DIR: Final = 80  # octets; sun_path is 108 (104 on macOS) and the socket's name takes 16
 _PLAIN_PATH: Final = re.compile(r"[\w/.@+-]+", re.ASCII)  # what needs no quoting in a DSN and in postgresql.conf
+_FAULT: Final = re.compile(r"(error|FATAL|PANIC):  ?")
 _START_TIMEOUT_S: Final = 120.0  # recovery after a crash replays the log first
 _STOP_TIMEOUT_S: Final = 60.0
 _LOCKED_TIMEOUT_S: Final = 10.0  # how long a killed server's children may hold on to its data directory
@@ -117,7 +118,7 @@ class EmbeddedPostgres:
     def _prepare_directories(self) -> None:
         try:
             make_directory(self.home, self._account)
-            make_directory(self._socket_dir, self._account)
+            _make_database_directory(self._socket_dir, self._account)
         except PermissionError as error:
             raise EmbeddedError(
                 f"{error.filename} cannot be made by this user: set DATA_DIR to a directory that is yours."
@@ -179,7 +180,7 @@ class EmbeddedPostgres:
         """Make the data directory; complete, or not there at all, whenever we are killed."""
         unfinished = self.home / "data.new"
         shutil.rmtree(unfinished, ignore_errors=True)
-        make_directory(unfinished, self._account)
+        _make_database_directory(unfinished, self._account)
         # Letters of every language fold to lower case: in C, only PostgreSQL 17 and newer can do that for all machines.
         locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if major_version(bindir) >= 17 else []
         command = [
@@ -196,7 +197,7 @@ class EmbeddedPostgres:
         ]
         status, said = self._account.run([*command, *locale, *(["--no-sync"] if self._ephemeral else [])], self.home)
         if status != 0:
-            raise EmbeddedError(f"PostgreSQL's initdb failed in {self.home}: {_last_line(said)}.")
+            raise EmbeddedError(f"PostgreSQL's initdb failed in {self.home}: {_what_is_wrong(said)}.")
         unfinished.rename(self._data)
 
     async def _launch_until_it_answers(self, bindir: Path) -> None:
@@ -212,7 +213,7 @@ class EmbeddedPostgres:
                 said = lines.read()
             still_held = b"postmaster.pid" in said or b"shared memory" in said
             if not still_held or _now() > deadline:
-                raise EmbeddedError(f"PostgreSQL does not start ({_last_line(said)}): {log} has the rest.")
+                raise EmbeddedError(f"PostgreSQL does not start ({_what_is_wrong(said)}): {log} has the rest.")
             await asyncio.sleep(0.5)  # a killed server's children are still there
 
     def _launch(self, bindir: Path, log: Path) -> None:
@@ -318,9 +319,10 @@ def is_reachable(path: Path) -> bool:
 
 
 def make_directory(path: Path, account: Account | None = None) -> None:
-    """Make a directory and those above it that are missing: mode 0700, and as root the database user's.
+    """Make a directory and those above it that are missing, closed to others. What exists already stays as it is.
 
-    What exists already stays as it is. Use it for DATA_DIR, so that the database's user can pass through it.
+    Use it for DATA_DIR: as root they are root's with the group of the database's user and mode 0710, so that he passes
+    through and changes nothing there. Were they his, a link that he made could lead root to any file.
     """
     missing = [each for each in (path, *path.parents) if not each.exists()]
     if not missing:
@@ -329,7 +331,18 @@ def make_directory(path: Path, account: Account | None = None) -> None:
     for each in reversed(missing):
         each.mkdir(mode=0o700, exist_ok=True)
         if owner.steps_down:
-            os.chown(each, owner.uid, owner.gid)
+            os.chown(each, -1, owner.gid)
+            each.chmod(0o710)
+
+
+def _make_database_directory(path: Path, account: Account) -> None:
+    """Make a directory of the database's user, mode 0700. One that exists stays as it is."""
+    make_directory(path.parent, account)
+    if path.exists():
+        return
+    path.mkdir(mode=0o700, exist_ok=True)
+    if account.steps_down:
+        os.chown(path, account.uid, account.gid)
 
 
 def _socket_dir(home: Path) -> Path:
@@ -353,9 +366,11 @@ def _fresh_log(path: Path) -> Path:
     return path
 
 
-def _last_line(output: bytes) -> str:
-    lines = output.decode(errors="replace").strip().splitlines()
-    return lines[-1].strip().rstrip(".") if lines else "it said nothing"
+def _what_is_wrong(output: bytes) -> str:
+    """Return the first fault that a program told of, for it may have said more since; without one its last line."""
+    lines = output.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+    faults = [line[found.start() :] for line in lines if (found := _FAULT.search(line))]
+    return (faults[0] if faults else lines[-1]).strip().rstrip(".")
 
 
 def _now() -> float:

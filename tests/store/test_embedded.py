@@ -242,8 +242,19 @@ async def test_leaves_directories_that_exist_as_they_are(home: Path) -> None:
 async def test_makes_missing_directories_private(home: Path) -> None:
     async with EmbeddedPostgres(home / "data dir" / "postgres", ephemeral=True) as server:
         assert await ask(server, "SELECT 1") == 1
+    private = 0o710 if os.geteuid() == 0 else 0o700  # to root's, the database's user has the way through
     for made in (home, home / "data dir", home / "data dir" / "postgres"):
-        assert mode_and_owner(made)[0] == 0o700
+        assert mode_and_owner(made)[:2] == (private, os.geteuid())
+
+
+@as_root
+async def test_the_databases_user_owns_only_what_the_database_writes(home: Path) -> None:
+    """Root opens files beside it, and must not be led elsewhere by a link that this user made."""
+    async with EmbeddedPostgres(home / "postgres", ephemeral=True):
+        owned = {
+            path.name for path in (home, *home.rglob("*")) if path.lstat().st_uid != 0 and path.parent.owner() == "root"
+        }
+        assert owned == {"data", "run"}
 
 
 @as_root
@@ -292,6 +303,26 @@ async def test_refuses_a_socket_directory_that_somebody_else_prepared(home: Path
             await server.start()
     finally:
         os.rmdir(socket_dir)
+
+
+async def test_says_why_initdb_failed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = home.with_name(home.name + "-programs")
+    make(programs, 0o755)
+    try:
+        (programs / "postgres").write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 16.1'\n")
+        (programs / "initdb").write_text(
+            "#!/bin/sh\necho 'running bootstrap script ... FATAL:  could not extend file: No space left on device'\n"
+            "echo 'child process exited with exit code 134'\necho 'initdb: removing data directory'\nexit 1\n"
+        )
+        for program in programs.iterdir():
+            program.chmod(0o755)
+        monkeypatch.setenv("PG_BINDIR", str(programs))
+        with pytest.raises(
+            EmbeddedError, match=r"failed in .*: FATAL:  could not extend file: No space left on device\.$"
+        ):
+            await EmbeddedPostgres(home, ephemeral=True).start()
+    finally:
+        shutil.rmtree(programs)
 
 
 # -- programs ----------------------------------------------------------------------------------------------------------
