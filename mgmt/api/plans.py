@@ -84,5 +84,5 @@ def _columns(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shown(row: asyncpg.Record) -> PlanShown:
-    hours = [(one.lower, one.upper) for one in row["login_hours"]]
+    hours = [[one.lower, one.upper] for one in row["login_hours"]]
     return PlanShown.model_validate(dict(row) | {"login_hours": hours})

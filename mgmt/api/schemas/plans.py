@@ -13,7 +13,7 @@ EXAMPLE: JsonDict = {"name": "Home 50", "download_bps": 50_000_000, "upload_bps"
 MINUTES_OF_WEEK = 10_080
 
 
-def _hours(hours: tuple[int, int]) -> tuple[int, int]:
+def _hours(hours: list[int]) -> list[int]:
     if hours[0] >= hours[1]:
         raise ValueError("must end after it begins")
     return hours
@@ -27,7 +27,7 @@ Pool: TypeAlias = Annotated[str, Octets(253)]
 Listed: TypeAlias = Annotated[str, Octets(247)]
 Money: TypeAlias = Annotated[Decimal, Field(ge=0, max_digits=14, decimal_places=4, allow_inf_nan=False)]
 Minute: TypeAlias = Annotated[int, Field(ge=0, le=MINUTES_OF_WEEK)]
-Hours: TypeAlias = Annotated[tuple[Minute, Minute], Field(strict=False), AfterValidator(_hours)]
+Hours: TypeAlias = Annotated[list[Minute], Field(min_length=2, max_length=2), AfterValidator(_hours)]
 QuotaAction: TypeAlias = Literal["throttle", "walled_garden", "block"]
 
 
@@ -119,7 +119,7 @@ class PlanShown(Shown):
     delegated_ipv6_pool: str | None
     address_list: str | None
     mikrotik_group: str | None
-    login_hours: list[tuple[int, int]]
+    login_hours: list[list[int]]
     simultaneous_use: int | None
     simultaneous_use_mode: Literal["soft", "strict"]
     expired_action: Literal["reject", "walled_garden"]
