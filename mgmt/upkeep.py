@@ -10,7 +10,7 @@ import asyncpg
 from mgmt.jobs import Job
 from mgmt.store import changelog, expiry
 from radiuscore.store import partitions, sweep
-from radiuscore.store.pool import DirectConnection, Pool
+from radiuscore.store.pool import Connection, DirectConnection, Pool
 
 SWEEP_EVERY_S: Final = 30.0
 ARCHIVE_EVERY_S: Final = 300.0
@@ -45,18 +45,6 @@ def jobs_of(databases: Databases, heard_since: float) -> tuple[Job, ...]:
         async with databases.accounting.acquire() as db:
             return await sweep.forget_periods(db, time())
 
-    async def forget_changes() -> int:
-        async with databases.control.acquire() as db:
-            return await changelog.prune(db)
-
-    async def end_rotations() -> int:
-        async with databases.control.acquire() as db:
-            return await expiry.end_rotations(db)
-
-    async def forget_logins() -> int:
-        async with databases.control.acquire() as db:
-            return await expiry.forget(db)
-
     async def keep_partitions() -> int:
         db = await databases.connect_owner()
         try:
@@ -69,10 +57,20 @@ def jobs_of(databases: Databases, heard_since: float) -> tuple[Job, ...]:
         Job("archive sessions", ARCHIVE_EVERY_S, archive),
         Job("renew partitions", PARTITIONS_EVERY_S, keep_partitions),
         Job("forget old usage", FORGET_EVERY_S, forget_periods),
-        Job("forget old changes", FORGET_EVERY_S, forget_changes),
-        Job("end rotations of secrets", ROTATIONS_EVERY_S, end_rotations),
-        Job("forget old logins", FORGET_EVERY_S, forget_logins),
+        Job("forget old changes", FORGET_EVERY_S, _over(databases.control, changelog.prune)),
+        Job("end rotations of secrets", ROTATIONS_EVERY_S, _over(databases.control, expiry.end_rotations)),
+        Job("forget old logins", FORGET_EVERY_S, _over(databases.control, expiry.forget)),
     )
+
+
+def _over(pool: Pool, run: Callable[[Connection], Awaitable[int]]) -> Callable[[], Awaitable[int]]:
+    """Return a job that is one call of the store."""
+
+    async def work() -> int:
+        async with pool.acquire() as db:
+            return await run(db)
+
+    return work
 
 
 async def renew_partitions(db: DirectConnection, now: float) -> int:

@@ -13,7 +13,9 @@ import pyotp
 import pytest
 
 from mgmt.auth import throttle
+from mgmt.auth.hashing import MAX_WAITING, PasswordDesk
 from mgmt.auth.tokens import AUDIENCE, ISSUER
+from mgmt.problems import Problem
 from tests.conftest import Db
 from tests.mgmt.api.conftest import JWT_SECRET_KEY, PASSWORD, Api, House, Reply
 
@@ -300,3 +302,17 @@ async def test_one_time_passwords_are_throttled(api: Api, admin_user: str, root:
 
     codes = [(await api.post("/api/auth/login", login)).code for _ in range(throttle.OF_OTP + 1)]
     assert codes == ["bad_otp"] * throttle.OF_OTP + ["too_many_logins"]
+
+
+async def test_passwords_that_cannot_be_checked_in_time_are_not_queued() -> None:
+    desk = PasswordDesk()
+
+    waiting = [asyncio.create_task(desk.hash(PASSWORD)) for _ in range(MAX_WAITING)]
+    await asyncio.sleep(0)
+    with pytest.raises(Problem) as refused:
+        await desk.check(PASSWORD, None)
+    assert refused.value.code == "busy"
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert not await desk.check(PASSWORD, None)
