@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import logging
+import resource
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -33,7 +34,13 @@ _LOG: Final = logging.getLogger(__name__)
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises `Fault` where it cannot begin."""
     configure_logs(settings)
+    forbid_core_dumps()
     asyncio.run(_serve(settings))
+
+
+def forbid_core_dumps() -> None:
+    """Let neither this process nor its children write their memory to disk when they crash: it holds every secret."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 async def _serve(settings: Settings) -> None:

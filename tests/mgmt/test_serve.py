@@ -3,9 +3,10 @@
 import asyncio
 import json
 import re
+import resource
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,25 @@ async def test_it_says_how_it_is_over_http(own_database: Environ, tenant: Tenant
         await until(lambda: server.metric("radius_rejects_total"), lambda count: count == 1)
         assert (await server.get("/nothing"))[0] == 404
         assert await server.stop() == 0
+
+
+@pytest.fixture
+def core_dumps() -> Iterator[None]:
+    """As on a machine that keeps them: the limit that our programs inherit is as high as it may be."""
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_CORE, before)
+
+
+@pytest.mark.usefixtures("core_dumps")
+async def test_a_crash_leaves_no_memory_on_the_disk(own_database: Environ) -> None:
+    async with serving(own_database) as server:
+        workers = await server.children("radiuscore.server.worker")
+        management = await server.children("mgmt.management")
+        for pid in (server.process.pid, *workers, *management):
+            assert resource.prlimit(pid, resource.RLIMIT_CORE)[0] == 0
+        assert (len(workers), len(management)) == (2, 1)
 
 
 async def test_http_answers_carry_the_headers_of_a_careful_server(own_database: Environ) -> None:
