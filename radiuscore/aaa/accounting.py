@@ -31,6 +31,8 @@ class AccountingEvent(NamedTuple):
     ``received_at`` is the server's clock in seconds since 1970; ``event_timestamp`` is the NAS's and is not believed.
     ``session_uuid`` is the Class of our Accept, 16 octets, when the NAS returned it.
     ``local_address`` is that of this machine which the NAS reports to: it takes CoA from no other.
+    ``nas_address`` is where its packet came from: behind NAT that is not what it calls itself.
+    ``granted`` is what the session was given at its beginning (`due.due_attributes`), told with its Start only.
     ``interim_interval_s`` is how often this session was told to report, ``zone`` the ISP's time zone; the quota's
     period and anchor day are the plan's.
     """
@@ -69,6 +71,8 @@ class AccountingEvent(NamedTuple):
     local_address: str | None = None
     quota_period: QuotaPeriod = QuotaPeriod.MONTH
     quota_anchor_day: int = 1
+    nas_address: str | None = None
+    granted: bytes | None = None
 
 
 def read_status(first: dict[int, bytes]) -> int | None:
@@ -77,7 +81,12 @@ def read_status(first: dict[int, bytes]) -> int | None:
 
 
 def read_event(
-    first: dict[int, bytes], nas: Nas, status: AcctStatusType, received_at: float, local_address: str | None = None
+    first: dict[int, bytes],
+    nas: Nas,
+    status: AcctStatusType,
+    received_at: float,
+    local_address: str | None = None,
+    nas_address: str | None = None,
 ) -> AccountingEvent:
     """Return the event that an Accounting-Request reports; ``first`` has the first value of each attribute type.
 
@@ -120,6 +129,7 @@ def read_event(
         service_type=_integer(first, 6),
         event_timestamp=_integer(first, 55),
         local_address=local_address,
+        nas_address=nas_address,
     )
 
 

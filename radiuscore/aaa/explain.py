@@ -8,11 +8,13 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from radiuscore.aaa.access import Grant, Judgement, Standing
+from radiuscore.aaa.access import Judgement, Standing
 from radiuscore.aaa.cures import Remedy, cure, time_text
 from radiuscore.aaa.decisions import Reject, RejectReason
+from radiuscore.aaa.due import Use, due_attributes
 from radiuscore.aaa.names import format_mac
 from radiuscore.aaa.reasons import Meaning, meaning_of
+from radiuscore.aaa.reply import customer_reply, plan_reply
 from radiuscore.aaa.situation import (
     OnlineSession,
     Situation,
@@ -87,18 +89,15 @@ def due_reply(situation: Situation, began: float) -> bytes | Reject:
     It is as if sent at the session's beginning: Session-Timeout counts from there, as `reaction.plan_reaction` wants
     it. The customer must be known.
     """
-    judgement = judge(situation)
-    if isinstance(judgement, Reject):
-        return judgement
     customer, plan = situation.customer, situation.plan
     assert customer is not None
-    assert plan is not None
-    limit = plan.session_timeout_s
-    dated = judge(replace(situation, plan=replace(plan, session_timeout_s=None)))
-    if isinstance(dated, Grant) and dated.session_timeout_s is not None:
-        ends = dated.session_timeout_s + max(0, int(situation.at - began))
-        limit = ends if limit is None else min(limit, ends)
-    return accept_attributes(customer, plan, judgement._replace(session_timeout_s=limit))
+    if plan is None:
+        judgement = judge(situation)
+        assert isinstance(judgement, Reject)
+        return judgement
+    own = customer_reply(customer.extras) if customer.extras is not None else None
+    use = Use(situation.used_nas, situation.used_mac, began)
+    return due_attributes(situation.isp, customer, plan_reply(plan), own, use, situation.at)
 
 
 _Kind = tuple[RejectReason | None, Standing | None]

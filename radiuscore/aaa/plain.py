@@ -20,6 +20,7 @@ _FROM_PLAIN: Final[Mapping[str, Callable[[Any], Any]]] = {
     "delegated_ipv6_prefix": IPv6Network,
     "nas_ip_address": IPv4Address,
     "quota_period": QuotaPeriod,
+    "granted": bytes.fromhex,
 }
 _KNOWN: Final = frozenset(AccountingEvent._fields)
 

@@ -6,6 +6,7 @@ with the moment.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from struct import Struct
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeVar
@@ -193,7 +194,9 @@ def _jittered(interval_s: int, step: int) -> int:
     return max(MINIMUM_INTERIM_S, interval_s + interval_s * (step - _JITTER_STEPS // 2) // (5 * _JITTER_STEPS))
 
 
+@lru_cache(maxsize=256)
 def _interim_attributes(interval_s: int | None) -> tuple[bytes, ...]:
+    """Return Acct-Interim-Interval at every step. Plans share few intervals, and it is most of a plan's reply."""
     if not interval_s:
         return ()
     return tuple(

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from typing import Final, NamedTuple
 
-from radiuscore.aaa.access import MESSAGES, Grant, Judgement, Standing, judge_account, login_seconds_left
+from radiuscore.aaa.access import MESSAGES, Grant, Judgement, judge_account, login_seconds_left
 from radiuscore.aaa.decisions import Reject, RejectReason
+from radiuscore.aaa.due import standing_attributes
 from radiuscore.aaa.names import parse_mac
 from radiuscore.aaa.records import (
     Customer,
@@ -21,7 +22,7 @@ from radiuscore.aaa.records import (
     ServicePlan,
     SimultaneousUseMode,
 )
-from radiuscore.aaa.reply import ReplyParts, customer_reply, plan_reply, session_timeout_attribute
+from radiuscore.aaa.reply import customer_reply, plan_reply, session_timeout_attribute
 from radiuscore.wire.packet import HEADER_LENGTH, MAX_LENGTH
 
 NO_MAC: Final = b""
@@ -112,15 +113,8 @@ def judge(situation: Situation) -> Judgement:
 def accept_attributes(customer: Customer, plan: ServicePlan, grant: Grant) -> bytes:
     """Return what an Access-Accept says of the service, encoded: all but Class and what proves a password."""
     reply = plan_reply(plan)
-    own = customer_reply(customer.extras) if customer.extras is not None else ReplyParts()
-    match grant.standing:
-        case Standing.NORMAL:
-            attributes = own.over(reply.normal)
-        case Standing.THROTTLED:
-            attributes = own._replace(rate=b"").over(reply.throttled)
-        case Standing.WALLED_GARDEN:
-            attributes = own._replace(rate=b"", address_list=b"").over(reply.walled)
-    attributes += reply.interim_of(customer.id)
+    own = customer_reply(customer.extras) if customer.extras is not None else None
+    attributes = standing_attributes(grant.standing, reply, own) + reply.interim_of(customer.id)
     if grant.session_timeout_s is not None:
         attributes += session_timeout_attribute(grant.session_timeout_s)
     return attributes

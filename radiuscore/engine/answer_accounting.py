@@ -39,14 +39,19 @@ class AccountingAnswerer:
             self._counters.not_stored += 1
             return acknowledge(exchange)
         event = read_event(
-            exchange.first, exchange.entry.nas, AcctStatusType(status), exchange.now.epoch, _text_of(exchange.local)
+            exchange.first,
+            exchange.entry.nas,
+            AcctStatusType(status),
+            exchange.now.epoch,
+            _text_of(exchange.local),
+            _text_of(exchange.source[2:]),
         )
         return Pending(self._record(event), lambda _: acknowledge(exchange), lambda reason: reason)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)
 def _text_of(address: bytes) -> str | None:
-    """Return one of this machine's addresses as text. There are few, and a text of its own per event would be work."""
+    """Return an address as text. Those of this machine and its NASes are few, and to make one per event is work."""
     return str(ip_address(address)) if address else None
 
 

@@ -8,20 +8,18 @@ from radiuscore.aaa.access import Standing, decide_access
 from radiuscore.aaa.accounting import AccountingEvent
 from radiuscore.aaa.authlog import AuthLogRow
 from radiuscore.aaa.decisions import Accept, Reject, RejectReason
-from radiuscore.aaa.records import Customer, CustomerId
-from radiuscore.aaa.reply import (
-    PlanReply,
-    ReplyParts,
-    interim_interval,
-    session_timeout_attribute,
-)
+from radiuscore.aaa.due import Use, due_attributes, standing_attributes
+from radiuscore.aaa.names import parse_mac
+from radiuscore.aaa.records import Customer, CustomerId, Isp
+from radiuscore.aaa.reply import PlanReply, interim_interval, session_timeout_attribute
 from radiuscore.aaa.requests import AccessRequest
 from radiuscore.state.replica import CustomerEntry, Replica
+from radiuscore.wire.codes import AcctStatusType
 
 _CLASS_HEADER: Final = b"\x19\x12"
+_START: Final = AcctStatusType.START
 _UUID_VERSION_7: Final = 0x7 << 76 | 0x2 << 62
 _UUID_FREE: Final = (1 << 128) - 1 ^ (0xF << 76 | 0x3 << 62)
-_NO_PARTS: Final = ReplyParts()
 
 Random: TypeAlias = Callable[[int], bytes]
 
@@ -109,6 +107,7 @@ class ReplicaPolicy:
                 interim_interval_s=interim_interval(interval, customer.id) if interval else None,
                 quota_period=plan.quota_period,
                 quota_anchor_day=plan.quota_anchor_day,
+                granted=_granted(isp.isp, entry, entry_of_plan, event) if event.status == _START else None,
             )
         )
 
@@ -126,7 +125,7 @@ class ReplicaPolicy:
             return self._rejected(request, customer.id if customer is not None else None, judgement)
         assert entry is not None
         assert plan is not None
-        attributes = _standing_attributes(judgement.standing, entry, plan) + plan.interim_of(entry.customer.id)
+        attributes = standing_attributes(judgement.standing, plan, entry.reply) + plan.interim_of(entry.customer.id)
         if judgement.session_timeout_s is not None:
             attributes += session_timeout_attribute(judgement.session_timeout_s)
         session_uuid = new_session_uuid(request.now, self._random(10))
@@ -147,10 +146,12 @@ def new_session_uuid(now: float, random: bytes) -> bytes:
     return (value & _UUID_FREE | _UUID_VERSION_7).to_bytes(16, "big")
 
 
-def _standing_attributes(standing: Standing, entry: CustomerEntry, plan: PlanReply) -> bytes:
-    own = entry.reply
-    if standing is Standing.NORMAL:
-        return plan.normal_octets if own is None else own.over(plan.normal)
-    if standing is Standing.THROTTLED:
-        return (own or _NO_PARTS)._replace(rate=b"").over(plan.throttled)
-    return (own or _NO_PARTS)._replace(rate=b"", address_list=b"").over(plan.walled)
+def _granted(isp: Isp, entry: CustomerEntry, plan: PlanReply, event: AccountingEvent) -> bytes | None:
+    """Return what a session that begins was given, as far as is known here; ``None`` if it would be rejected now."""
+    customer = entry.customer
+    mac = None
+    if customer.extras is not None and event.calling_station_id:
+        mac = parse_mac(event.calling_station_id)
+    use = Use(event.nas_id, mac, event.received_at - event.delay_time)
+    due = due_attributes(isp, customer, plan, entry.reply, use, event.received_at)
+    return None if isinstance(due, Reject) else due

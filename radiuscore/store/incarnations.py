@@ -66,7 +66,7 @@ INSERT INTO accounting.session_history (
   input_octets, output_octets, input_packets, output_packets, terminate_cause,
   framed_ip_address, framed_ipv6_prefix, delegated_ipv6_prefix, calling_station_id, called_station_id,
   nas_ip_address, nas_identifier, nas_port, nas_port_id, nas_port_type, service_type,
-  event_timestamp, interim_interval_s, local_address, node,
+  event_timestamp, interim_interval_s, local_address, nas_address, node,
   start_estimate, input_counter, output_counter, statuses
 )
 SELECT isp_id, nas_id, acct_session_id, username_key, id, customer_id, plan_id, username,
@@ -75,7 +75,7 @@ SELECT isp_id, nas_id, acct_session_id, username_key, id, customer_id, plan_id, 
        input_octets, output_octets, input_packets, output_packets, terminate_cause,
        framed_ip_address, framed_ipv6_prefix, delegated_ipv6_prefix, calling_station_id, called_station_id,
        nas_ip_address, nas_identifier, nas_port, nas_port_id, nas_port_type, service_type,
-       event_timestamp, interim_interval_s, local_address, node,
+       event_timestamp, interim_interval_s, local_address, nas_address, node,
        start_estimate, input_counter, output_counter, statuses
   FROM gone
 ON CONFLICT (isp_id, nas_id, acct_session_id, username_key, stopped_at, id) DO NOTHING
@@ -90,7 +90,7 @@ WITH restored AS (
     input_octets, output_octets, input_packets, output_packets, terminate_cause,
     framed_ip_address, framed_ipv6_prefix, delegated_ipv6_prefix, calling_station_id, called_station_id,
     nas_ip_address, nas_identifier, nas_port, nas_port_id, nas_port_type, service_type,
-    event_timestamp, interim_interval_s, local_address, node,
+    event_timestamp, interim_interval_s, local_address, nas_address, node,
     start_estimate, input_counter, output_counter, statuses, state_before
   )
   SELECT h.isp_id, h.nas_id, h.acct_session_id, h.username_key, h.id, h.customer_id, h.plan_id, h.username,
@@ -98,7 +98,7 @@ WITH restored AS (
          h.input_octets, h.output_octets, h.input_packets, h.output_packets, h.terminate_cause,
          h.framed_ip_address, h.framed_ipv6_prefix, h.delegated_ipv6_prefix, h.calling_station_id,
          h.called_station_id, h.nas_ip_address, h.nas_identifier, h.nas_port, h.nas_port_id, h.nas_port_type,
-         h.service_type, h.event_timestamp, h.interim_interval_s, h.local_address, h.node,
+         h.service_type, h.event_timestamp, h.interim_interval_s, h.local_address, h.nas_address, h.node,
          h.start_estimate, h.input_counter, h.output_counter, h.statuses, 'closed'
     FROM unnest($1::int[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::uuid[])
       AS k (isp_id, nas_id, acct_session_id, username_key, stopped_at, id)

@@ -66,6 +66,8 @@ class Report(NamedTuple):
     event_timestamp: datetime | None
     interim_interval_s: int | None
     local_address: str | None
+    nas_address: str | None
+    granted: bytes | None
     hour: datetime
     day: date
     period: QuotaPeriod
@@ -162,6 +164,8 @@ def report_of(event: AccountingEvent) -> Report:
         _time(_bounded(event.event_timestamp, MAX_UNSIGNED)),
         _bounded(event.interim_interval_s, MAX_UNSIGNED // 2) or None,
         event.local_address,
+        event.nas_address,
+        event.granted,
         hour,
         day,
         event.quota_period,

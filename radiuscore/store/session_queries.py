@@ -13,7 +13,7 @@ SELECT id, isp_id, nas_id, customer_id, plan_id, username, acct_session_id, stat
        started_at, updated_at, stopped_at, session_time, input_octets, output_octets, terminate_cause,
        framed_ip_address, framed_ipv6_prefix, delegated_ipv6_prefix, calling_station_id, called_station_id,
        nas_ip_address, nas_identifier, nas_port, nas_port_id, nas_port_type, service_type,
-       interim_interval_s, local_address, node
+       interim_interval_s, local_address, nas_address, node
   FROM accounting.sessions
  WHERE isp_id = $1
    AND id = $2
@@ -26,7 +26,7 @@ SELECT id, isp_id, nas_id, customer_id, plan_id, username, acct_session_id, stat
        started_at, updated_at, stopped_at, session_time, input_octets, output_octets, terminate_cause,
        framed_ip_address, framed_ipv6_prefix, delegated_ipv6_prefix, calling_station_id, called_station_id,
        nas_ip_address, nas_identifier, nas_port, nas_port_id, nas_port_type, service_type,
-       interim_interval_s, local_address, node
+       interim_interval_s, local_address, nas_address, node
   FROM accounting.sessions
  WHERE isp_id = $1
    AND customer_id = $2
@@ -39,7 +39,8 @@ class Session(NamedTuple):
     """A session that is open, suspect, or closed less than 24 hours ago. Texts are as the NAS sent them.
 
     Octets are totals of the session, ``input_octets`` from the customer; times are aware UTC, ``session_time`` seconds.
-    ``node`` received its last report, on ``local_address``: the router answers requests from there only.
+    ``node`` received its last report, on ``local_address``: the router answers requests from there only. The report
+    came from ``nas_address``, which is where it can be reached; ``nas_ip_address`` is what it calls itself.
     """
 
     id: UUID
@@ -71,6 +72,7 @@ class Session(NamedTuple):
     service_type: int | None
     interim_interval_s: int | None
     local_address: IPv4Address | IPv6Address | None
+    nas_address: IPv4Address | IPv6Address | None
     node: str
 
 

@@ -28,13 +28,14 @@ WITH report AS (
       $9::smallint[], $10::timestamptz[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
       $16::bigint[], $17::bigint[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[],
       $24::text[], $25::bigint[], $26::text[], $27::bigint[], $28::bigint[], $29::timestamptz[], $30::int[],
-      $31::text[], $32::timestamptz[], $33::date[], $34::text[], $35::date[]
+      $31::text[], $32::text[], $33::bytea[], $34::timestamptz[], $35::date[], $36::text[], $37::date[]
     ) AS report (
       isp_id, nas_id, acct_session_id, username_key, id, customer_id, plan_id, username,
       status, sent_at, start_estimate, session_time, input_octets, output_octets, input_packets,
       output_packets, terminate_cause, framed_ip_address, framed_ipv6_prefix, delegated_ipv6_prefix,
       calling_station_id, called_station_id, nas_ip_address, nas_identifier, nas_port, nas_port_id, nas_port_type,
-      service_type, event_timestamp, interim_interval_s, local_address, hour, day, period, period_start
+      service_type, event_timestamp, interim_interval_s, local_address, nas_address, granted, hour, day, period,
+      period_start
     )
 ),
 applied AS (
@@ -44,7 +45,7 @@ applied AS (
     input_octets, output_octets, input_packets, output_packets, terminate_cause,
     framed_ip_address, framed_ipv6_prefix, delegated_ipv6_prefix, calling_station_id, called_station_id,
     nas_ip_address, nas_identifier, nas_port, nas_port_id, nas_port_type, service_type,
-    event_timestamp, interim_interval_s, local_address, node,
+    event_timestamp, interim_interval_s, local_address, nas_address, granted, node,
     start_estimate, input_counter, output_counter, statuses,
     delta_input_octets, delta_output_octets, delta_session_time
   )
@@ -57,12 +58,13 @@ applied AS (
          r.terminate_cause, r.framed_ip_address::inet, r.framed_ipv6_prefix::cidr, r.delegated_ipv6_prefix::cidr,
          r.calling_station_id, r.called_station_id, r.nas_ip_address::inet, r.nas_identifier, r.nas_port,
          r.nas_port_id, r.nas_port_type, r.service_type, r.event_timestamp, r.interim_interval_s,
-         r.local_address::inet, $36, r.start_estimate, r.input_octets, r.output_octets, r.status,
+         r.local_address::inet, r.nas_address::inet, r.granted, $38, r.start_estimate, r.input_octets, r.output_octets,
+         r.status,
          coalesce(r.input_octets, 0), coalesce(r.output_octets, 0), r.session_time
     FROM report AS r
    -- What began long ago and is not live, or not for long any more, may be archived before this is through: it is not
    -- inserted before the history has been asked.
-   WHERE $37
+   WHERE $39
       OR to_timestamp(r.start_estimate) > now() - interval '23 hours'
       OR (SELECT live.state <> 'closed' OR live.closed_at > now() - interval '23 hours'
             FROM accounting.sessions AS live
@@ -74,7 +76,7 @@ applied AS (
   SET (customer_id, plan_id, state, closed_by, terminate_cause, started_at, updated_at, stopped_at, closed_at,
        closed_as_of, session_time, input_octets, output_octets, input_packets, output_packets,
        framed_ip_address, framed_ipv6_prefix, delegated_ipv6_prefix, calling_station_id, called_station_id,
-       nas_port, nas_port_id, event_timestamp, interim_interval_s, local_address, node,
+       nas_port, nas_port_id, event_timestamp, interim_interval_s, local_address, nas_address, granted, node,
        start_estimate, input_counter, output_counter, statuses,
        state_before, delta_input_octets, delta_output_octets, delta_session_time) = (
     SELECT coalesce(s.customer_id, excluded.customer_id),
@@ -115,6 +117,8 @@ applied AS (
            CASE WHEN is_later THEN coalesce(excluded.interim_interval_s, s.interim_interval_s)
                 ELSE s.interim_interval_s END,
            coalesce(excluded.local_address, s.local_address),
+           coalesce(excluded.nas_address, s.nas_address),
+           coalesce(s.granted, excluded.granted),
            excluded.node,
            CASE WHEN is_later THEN excluded.start_estimate ELSE s.start_estimate END,
            CASE WHEN is_later THEN coalesce(excluded.input_counter, s.input_counter)
@@ -163,7 +167,7 @@ history AS (
     input_octets, output_octets, input_packets, output_packets, terminate_cause,
     framed_ip_address, framed_ipv6_prefix, delegated_ipv6_prefix, calling_station_id, called_station_id,
     nas_ip_address, nas_identifier, nas_port, nas_port_id, nas_port_type, service_type,
-    event_timestamp, interim_interval_s, local_address, node,
+    event_timestamp, interim_interval_s, local_address, nas_address, node,
     start_estimate, input_counter, output_counter, statuses
   )
   SELECT isp_id, nas_id, acct_session_id, username_key, id, customer_id, plan_id, username,
@@ -171,7 +175,7 @@ history AS (
          input_octets, output_octets, input_packets, output_packets, terminate_cause,
          framed_ip_address, framed_ipv6_prefix, delegated_ipv6_prefix, calling_station_id, called_station_id,
          nas_ip_address, nas_identifier, nas_port, nas_port_id, nas_port_type, service_type,
-         event_timestamp, interim_interval_s, local_address, node,
+         event_timestamp, interim_interval_s, local_address, nas_address, node,
          start_estimate, input_counter, output_counter, statuses
     FROM applied
    WHERE closed_by = 'stop'
@@ -179,13 +183,14 @@ history AS (
   SET (customer_id, plan_id, started_at, updated_at, session_time,
        input_octets, output_octets, input_packets, output_packets,
        framed_ip_address, framed_ipv6_prefix, delegated_ipv6_prefix, calling_station_id, called_station_id,
-       nas_port, nas_port_id, event_timestamp, interim_interval_s, local_address, node,
+       nas_port, nas_port_id, event_timestamp, interim_interval_s, local_address, nas_address, node,
        start_estimate, input_counter, output_counter, statuses) = (
        excluded.customer_id, excluded.plan_id, excluded.started_at, excluded.updated_at, excluded.session_time,
        excluded.input_octets, excluded.output_octets, excluded.input_packets, excluded.output_packets,
        excluded.framed_ip_address, excluded.framed_ipv6_prefix, excluded.delegated_ipv6_prefix,
        excluded.calling_station_id, excluded.called_station_id, excluded.nas_port, excluded.nas_port_id,
-       excluded.event_timestamp, excluded.interim_interval_s, excluded.local_address, excluded.node,
+       excluded.event_timestamp, excluded.interim_interval_s, excluded.local_address, excluded.nas_address,
+       excluded.node,
        excluded.start_estimate, excluded.input_counter, excluded.output_counter, excluded.statuses)
 ),
 added AS (

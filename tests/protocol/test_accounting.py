@@ -251,7 +251,7 @@ def test_c10_what_was_said_of_the_session_is_in_the_event(bench: Bench) -> None:
     assert (str(event.framed_ip_address), str(event.nas_ip_address)) == ("10.1.2.3", "192.168.1.1")
     assert (event.nas_port, event.service_type, event.nas_port_type) == (0x81000001, 2, 15)
     assert (event.session_time, event.input_packets, event.output_packets) == (300, 11, 12)
-    assert event.local_address == "192.0.2.10"
+    assert (event.local_address, event.nas_address) == ("192.0.2.10", "10.0.0.1")
 
 
 @pytest.mark.parametrize("octets", [b"", b"operator's own class", bytes(15), bytes(17)])

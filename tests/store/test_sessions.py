@@ -75,6 +75,8 @@ async def test_everything_that_is_reported_is_kept(db: Db, system_db: Db) -> Non
         service_type=2,
         event_timestamp=86_400,
         local_address="10.0.0.1",
+        nas_address="203.0.113.7",
+        granted=b"\x1b\x06\0\0\x0e\x10",
     )
     await record(system_db, [event], node="node1")
     session = await find_session(system_db, 1, UUID(bytes=session_uuid))
@@ -83,7 +85,9 @@ async def test_everything_that_is_reported_is_kept(db: Db, system_db: Db) -> Non
     for name in set(session._fields) & set(event._fields):
         assert str(getattr(session, name)) == str(getattr(event, name)), name
     assert (session.node, session.state, session.started_at) == ("node1", "open", moment(0))
-    assert (await live(db))[0]["event_timestamp"].timestamp() == 86_400
+    [row] = await live(db)
+    assert row["event_timestamp"].timestamp() == 86_400
+    assert row["granted"] == event.granted
     assert await find_session(system_db, 2, UUID(bytes=session_uuid)) is None
     assert await find_online(system_db, 2, CUSTOMER) == []
 
@@ -101,6 +105,30 @@ async def test_a_retransmission_changes_and_writes_nothing(db: Db, system_db: Db
         [result] = await record(system_db, [again])
         assert result == (session_key(again), Outcome.DUPLICATE, None, None, 0, 0, 0, "", False, False)
     assert await row_versions(db) == versions
+
+
+async def test_what_a_session_was_granted_is_what_its_first_start_says_and_its_nas_is_where_it_reports_from(
+    db: Db, system_db: Db
+) -> None:
+    await tell(
+        system_db,
+        interim(60, 60, 10, nas_address="203.0.113.7"),
+        start(0, granted=b"\x1b\x06\0\0\0\x01", nas_address="203.0.113.7"),
+        interim(120, 120, 20, granted=b"\x1b\x06\0\0\0\x02", nas_address="203.0.113.8"),
+        interim(180, 180, 30),
+    )
+    [row] = await live(db)
+    assert (row["granted"], str(row["nas_address"])) == (b"\x1b\x06\0\0\0\x01", "203.0.113.8")
+    await tell(system_db, stop(200, 200, 40))
+    [row] = await history(db)
+    assert str(row["nas_address"]) == "203.0.113.8"
+
+
+async def test_a_session_with_a_reused_id_has_nothing_of_the_one_before(db: Db, system_db: Db) -> None:
+    await tell(system_db, start(0, granted=b"\x1b\x06\0\0\0\x01", nas_address="203.0.113.7"), stop(60, 60, 5))
+    await tell(system_db, start(600))
+    [row] = await live(db)
+    assert (row["state"], row["granted"], row["nas_address"]) == ("open", None, None)
 
 
 async def test_a_second_stop_adds_what_the_first_did_not_have(db: Db, system_db: Db) -> None:

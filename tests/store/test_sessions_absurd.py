@@ -53,6 +53,7 @@ ABSURD: dict[str, dict[str, Any]] = {
         "framed_ipv6_prefix": IPv6Network("::/0"),
         "delegated_ipv6_prefix": IPv6Network("ffff::1/128"),
         "local_address": "fe80::1",
+        "nas_address": "fe80::2",
     },
 }
 
@@ -143,6 +144,8 @@ events = st.builds(
     interim_interval_s=st.just(300),
     zone=st.sampled_from(["UTC", "Asia/Kolkata", "Europe/Berlin"]).map(ZoneInfo),
     local_address=st.just(None),
+    nas_address=st.just(None),
+    granted=st.none() | st.binary(max_size=300),
     quota_period=st.sampled_from(QuotaPeriod),
     quota_anchor_day=st.integers(1, 7),
 )

@@ -46,6 +46,8 @@ events = st.builds(
     received_at=st.floats(0, 2**33),
     input_octets=st.none() | st.integers(0, 2**64 - 1),
     session_uuid=st.none() | st.binary(min_size=16, max_size=16),
+    granted=st.none() | st.binary(max_size=40),
+    nas_address=st.none() | st.just("203.0.113.7"),
     framed_ip_address=st.none() | st.ip_addresses(v=4),
     framed_ipv6_prefix=st.none() | st.just(IPv6Network("2001:db8::/56")),
     quota_period=st.sampled_from(QuotaPeriod),

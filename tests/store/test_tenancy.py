@@ -46,7 +46,8 @@ INSERT INTO control.vouchers (isp_id, batch_id, customer_id) VALUES ($1, $1, $4)
 INSERT INTO control.device_status (isp_id, device_id) VALUES ($1, $2);
 INSERT INTO control.device_backups (isp_id, device_id, kind, content, size_octets, sha256)
   VALUES ($1, $2, 'export', '', 0, repeat('0', 64));
-INSERT INTO control.reactions (isp_id, device_id, node, kind, cause) VALUES ($1, $2, 'n1', 'disconnect', 'manual');
+INSERT INTO control.reactions (isp_id, device_id, session_id, acct_session_id, node, kind, cause)
+VALUES ($1, $2, gen_random_uuid(), '81000001', 'n1', 'disconnect', 'manual');
 INSERT INTO control.webhooks (id, isp_id, url) VALUES ($1, $1, 'https://example.com');
 INSERT INTO control.webhook_deliveries (isp_id, webhook_id, event, payload) VALUES ($1, $1, 'test', '{}');
 INSERT INTO control.audit_log (isp_id, actor, action) VALUES ($1, 'x', 'y');
