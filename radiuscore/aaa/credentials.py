@@ -101,30 +101,24 @@ class MsChapV1:
 
 
 class MsChapV2:
-    """MS-CHAP2-Response (RFC 2759 §8, RFC 2548 §2.3.2). The name is hashed as it was sent, without ``DOMAIN\\``."""
+    """MS-CHAP2-Response (RFC 2759 §8, RFC 2548 §2.3.2). The name is hashed as it was sent, without ``DOMAIN\\``.
 
-    __slots__ = ("_challenge", "_keys_of", "_response", "_username", "proved")
+    ``challenge_hash`` are the 8 octets that were encrypted (RFC 2759 §8.2).
+    """
+
+    __slots__ = ("_keys_of", "_response", "challenge_hash", "nt_response", "proved")
     method = "mschapv2"
 
     def __init__(self, response: bytes, challenge: bytes, username: bytes, keys_of: NtKeysOf) -> None:
         self._response = response
-        self._challenge = challenge
-        self._username = username.rpartition(b"\\")[2]
         self._keys_of = keys_of
+        self.nt_response: Final = response[26:50]
+        self.challenge_hash: Final = mschap.challenge_hash(response[2:18], challenge, username.rpartition(b"\\")[2])
         self.proved: NtKeys | None = None
 
     @property
     def ident(self) -> int:
         return self._response[0]
-
-    @property
-    def nt_response(self) -> bytes:
-        return self._response[26:50]
-
-    @property
-    def challenge_hash(self) -> bytes:
-        """The 8 octets that were encrypted (RFC 2759 §8.2)."""
-        return mschap.challenge_hash(self._response[2:18], self._challenge, self._username)
 
     def proves(self, password: bytes) -> bool:
         keys = self._keys_of(password)

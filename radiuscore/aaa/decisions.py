@@ -34,8 +34,10 @@ class Accept:
     __slots__ = ("attributes",)
 
     def __init__(self, *attributes: Pair | bytes) -> None:
-        self.attributes: Final = b"".join(
-            [part if isinstance(part, bytes) else encode_attributes((part,)) for part in attributes]
+        self.attributes: Final = (
+            attributes[0]
+            if len(attributes) == 1 and isinstance(attributes[0], bytes)
+            else b"".join([part if isinstance(part, bytes) else encode_attributes((part,)) for part in attributes])
         )
 
     def __repr__(self) -> str:

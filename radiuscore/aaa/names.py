@@ -21,8 +21,7 @@ def username_key(username: str | bytes) -> str:
 
 def key_of_text(text: str) -> str:
     """Return `username_key` of a name that is in the form of `text_of` already, as it is stored."""
-    mac = parse_mac(text)
-    if mac is not None:
+    if len(text) in _MAC_LENGTHS and (mac := parse_mac(text)) is not None:
         return format_mac(mac)
     return text.lower() if text.isascii() else normalize("NFC", normalize("NFC", text).casefold())
 
@@ -57,6 +56,6 @@ def text_of(octets: bytes) -> str:
         text = octets.decode()
     except UnicodeDecodeError:
         return octets.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace").replace("\0", "\\x00")
-    if "\0" in text or "\\x" in text or "\\\\" in text:
+    if "\0" in text or ("\\" in text and ("\\x" in text or "\\\\" in text)):
         return text.replace("\\", "\\\\").replace("\0", "\\x00")
     return text

@@ -6,7 +6,7 @@ The reply's first attribute is always Message-Authenticator (CVE-2024-3596), its
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
-from radiuscore.aaa.credentials import MsChapV1, MsChapV2, NtKeys, NtKeysOf, Pap
+from radiuscore.aaa.credentials import MsChapV1, MsChapV2, NtKeysOf, Pap
 from radiuscore.aaa.decisions import Accept, Reject, RejectReason
 from radiuscore.aaa.requests import AccessRequest
 from radiuscore.engine.counters import Counters
@@ -56,7 +56,7 @@ class AccessAnswerer:
         secrets = (exchange.secret,) if exchange.signed else entry.secrets
         request = AccessRequest(exchange.packet, exchange.first, entry.nas, secrets, exchange.now.epoch, self._keys_of)
         decision = self._decide(request)
-        if decision is None or isinstance(decision, Accept | Reject):
+        if decision is None or isinstance(decision, (Accept, Reject)):  # a union would be built for each request
             return self._reply(exchange, request, decision)
         return Pending(decision, lambda made: self._reply(exchange, request, made), lambda reason: reason)
 
@@ -90,20 +90,19 @@ class AccessAnswerer:
         """Return what MS-CHAP needs beside the Accept: the server's own proof, and the keys for encryption."""
         credential = request.credential
         authenticator = request.packet.authenticator
-        match credential:
-            case MsChapV2(proved=NtKeys(nt_hash_hash=nt_hash_hash)):
-                success = mschap.v2_success(nt_hash_hash, credential.nt_response, credential.challenge_hash)
-                keys = mppe.v2_keys(nt_hash_hash, credential.nt_response)
-                return encode_attributes(
-                    (
-                        MS_CHAP2_SUCCESS(bytes((credential.ident,)) + success),
-                        *mppe.v2_attributes(keys, self._random(2), secret, authenticator),
-                    )
+        if isinstance(credential, MsChapV2) and credential.proved is not None:
+            nt_hash_hash = credential.proved.nt_hash_hash
+            success = mschap.v2_success(nt_hash_hash, credential.nt_response, credential.challenge_hash)
+            keys = mppe.v2_keys(nt_hash_hash, credential.nt_response)
+            return encode_attributes(
+                (
+                    MS_CHAP2_SUCCESS(bytes((credential.ident,)) + success),
+                    *mppe.v2_attributes(keys, self._random(2), secret, authenticator),
                 )
-            case MsChapV1(proved=NtKeys(nt_hash_hash=nt_hash_hash)):
-                return encode_attributes(mppe.v1_attributes(nt_hash_hash, secret, authenticator))
-            case _:
-                return b""
+            )
+        if isinstance(credential, MsChapV1) and credential.proved is not None:
+            return encode_attributes(mppe.v1_attributes(credential.proved.nt_hash_hash, secret, authenticator))
+        return b""
 
     def _reject_attributes(self, request: AccessRequest, decision: Reject) -> bytes:
         pairs: list[Pair] = [REPLY_MESSAGE(decision.message)] if decision.message else []

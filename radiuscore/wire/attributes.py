@@ -138,6 +138,9 @@ class VendorAttribute(TypedAttribute[T]):
 
 def split_vendor(value: bytes) -> list[Pair]:
     """Return the sub-attributes of a Vendor-Specific value; none where they do not fill it exactly."""
+    first = _VENDOR_ID_LENGTH + _TYPE_LENGTH
+    if len(value) >= first and value[_VENDOR_ID_LENGTH + 1] == len(value) - _VENDOR_ID_LENGTH:
+        return [(value[_VENDOR_ID_LENGTH], value[first:])]  # one alone, as most send them
     pairs: list[Pair] = []
     offset = _VENDOR_ID_LENGTH
     while offset + _TYPE_LENGTH <= len(value):

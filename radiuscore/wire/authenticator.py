@@ -72,8 +72,10 @@ def signed_octets(datagram: bytes, packet: Packet) -> tuple[bytes, bytes] | None
     So that several secrets can be tried on one request: its sender's is the one whose HMAC-MD5 over the first is the
     second.
     """
-    computed = packet.code in _COMPUTED_AUTHENTICATOR
-    return _signed_octets(datagram, packet, ZERO_AUTHENTICATOR if computed else packet.authenticator)
+    signed = _signed_octets(datagram, packet)
+    if signed is None or packet.code not in _COMPUTED_AUTHENTICATOR:
+        return signed
+    return _with_authenticator(signed[0], ZERO_AUTHENTICATOR), signed[1]
 
 
 def authenticated_octets(datagram: bytes) -> bytes:
@@ -82,21 +84,26 @@ def authenticated_octets(datagram: bytes) -> bytes:
 
 
 def _is_signed(datagram: bytes, packet: Packet, authenticator: bytes, secret: SharedSecret) -> bool:
-    signed = _signed_octets(datagram, packet, authenticator)
-    return signed is not None and compare_digest(secret.hmac_md5(signed[0]), signed[1])
+    signed = _signed_octets(datagram, packet)
+    return signed is not None and compare_digest(
+        secret.hmac_md5(_with_authenticator(signed[0], authenticator)), signed[1]
+    )
 
 
-def _signed_octets(datagram: bytes, packet: Packet, authenticator: bytes) -> tuple[bytes, bytes] | None:
-    values = message_authenticators(packet)
+def _signed_octets(datagram: bytes, packet: Packet) -> tuple[bytes, bytes] | None:
+    values = [value for kind, value in packet.attributes if kind == MESSAGE_AUTHENTICATOR]
     if len(values) != 1 or len(values[0]) != AUTHENTICATOR_LENGTH:
         return None
-    length = _length(datagram)
+    length = datagram[2] << 8 | datagram[3]
     # The same octets inside an earlier value would be found first. The digest over them is then wrong, as it should
     # be: nobody can make a packet that contains its own digest twice.
     value = datagram.find(MESSAGE_AUTHENTICATOR_HEADER + values[0], HEADER_LENGTH, length) + 2
-    before = datagram[:4] + authenticator + datagram[HEADER_LENGTH:value]
-    after = datagram[value + AUTHENTICATOR_LENGTH : length]
-    return before + ZERO_AUTHENTICATOR + after, values[0]
+    zeroed = datagram[:value] + ZERO_AUTHENTICATOR + datagram[value + AUTHENTICATOR_LENGTH : length]
+    return zeroed, values[0]
+
+
+def _with_authenticator(octets: bytes, authenticator: bytes) -> bytes:
+    return octets[:4] + authenticator + octets[HEADER_LENGTH:]
 
 
 def _length(datagram: bytes) -> int:

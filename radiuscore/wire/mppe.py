@@ -3,6 +3,7 @@
 from hashlib import sha1
 from typing import Final, NamedTuple
 
+from radiuscore.wire.attributes import VENDOR_SPECIFIC
 from radiuscore.wire.microsoft import (
     MS_CHAP_MPPE_KEYS,
     MS_MPPE_ENCRYPTION_POLICY,
@@ -18,7 +19,6 @@ ENCRYPTION_ALLOWED: Final = 1
 ENCRYPTION_REQUIRED: Final = 2
 RC4_40_OR_128_BIT: Final = 6
 
-_TYPES: Final = MS_MPPE_ENCRYPTION_TYPES(RC4_40_OR_128_BIT)
 _KEY_LENGTH: Final = 16
 _LM_KEY_LENGTH: Final = 8
 _MASTER: Final = b"This is the MPPE Master Key"
@@ -26,6 +26,14 @@ _CLIENT_SENDS: Final = b"On the client side, this is the send key; on the server
 _SERVER_SENDS: Final = b"On the client side, this is the receive key; on the server side, it is the send key."
 _PAD_1: Final = bytes(40)
 _PAD_2: Final = b"\xf2" * 40
+_AS_CLIENT: Final = _PAD_1 + _CLIENT_SENDS + _PAD_2
+_AS_SERVER: Final = _PAD_1 + _SERVER_SENDS + _PAD_2
+
+_TYPES: Final = MS_MPPE_ENCRYPTION_TYPES(RC4_40_OR_128_BIT)
+_POLICIES: Final = {policy: MS_MPPE_ENCRYPTION_POLICY(policy) for policy in (ENCRYPTION_ALLOWED, ENCRYPTION_REQUIRED)}
+_HIDDEN_KEY_LENGTH: Final = 34  # salt, then the key with its length, padded
+_SEND_KEY: Final = MS_MPPE_SEND_KEY(bytes(_HIDDEN_KEY_LENGTH))[1][:-_HIDDEN_KEY_LENGTH]
+_RECV_KEY: Final = MS_MPPE_RECV_KEY(bytes(_HIDDEN_KEY_LENGTH))[1][:-_HIDDEN_KEY_LENGTH]
 
 
 class MppeKeys(NamedTuple):
@@ -41,7 +49,7 @@ class MppeKeys(NamedTuple):
 def v2_keys(nt_hash_hash: bytes, nt_response: bytes) -> MppeKeys:
     """Return the 128-bit start keys of an MS-CHAPv2 login (RFC 3079 §3.3, §3.4)."""
     master = _sha1(nt_hash_hash + nt_response + _MASTER)[:_KEY_LENGTH]
-    return MppeKeys(send=_start_key(master, _SERVER_SENDS), recv=_start_key(master, _CLIENT_SENDS))
+    return MppeKeys(_sha1(master + _AS_SERVER)[:_KEY_LENGTH], _sha1(master + _AS_CLIENT)[:_KEY_LENGTH])
 
 
 def v2_attributes(
@@ -54,10 +62,10 @@ def v2_attributes(
     """
     other = bytes((salt[0], salt[1] ^ 1))
     return (
-        MS_MPPE_ENCRYPTION_POLICY(policy),
+        _POLICIES[policy],
         _TYPES,
-        MS_MPPE_SEND_KEY(hide_salted(keys.send, salt, secret, request_authenticator)),
-        MS_MPPE_RECV_KEY(hide_salted(keys.recv, other, secret, request_authenticator)),
+        (VENDOR_SPECIFIC, _SEND_KEY + hide_salted(keys.send, salt, secret, request_authenticator)),
+        (VENDOR_SPECIFIC, _RECV_KEY + hide_salted(keys.recv, other, secret, request_authenticator)),
     )
 
 
@@ -71,14 +79,10 @@ def v1_attributes(
     """
     material = bytes(_LM_KEY_LENGTH) + nt_hash_hash
     return (
-        MS_MPPE_ENCRYPTION_POLICY(policy),
+        _POLICIES[policy],
         _TYPES,
         MS_CHAP_MPPE_KEYS(hide_blocks(material, secret, request_authenticator)),
     )
-
-
-def _start_key(master: bytes, direction: bytes) -> bytes:
-    return _sha1(master + _PAD_1 + direction + _PAD_2)[:_KEY_LENGTH]
 
 
 def _sha1(octets: bytes) -> bytes:

@@ -58,14 +58,16 @@ def decode(datagram: bytes) -> Packet:
         raise MalformedPacket(Discard.BAD_LENGTH, 2)
 
     attributes: list[Pair] = []
-    offset = HEADER_LENGTH
-    while offset < length:
-        value = offset + 2
-        end = offset + datagram[offset + 1] if value <= length else 0
-        if not value <= end <= length:
-            raise MalformedPacket(Discard.BAD_ATTRIBUTE, offset)
-        attributes.append((datagram[offset], datagram[value:end]))
-        offset = end
+    start = end = HEADER_LENGTH
+    while end < length - 1:
+        start = end
+        size = datagram[start + 1]
+        if size < 2:
+            raise MalformedPacket(Discard.BAD_ATTRIBUTE, start)
+        end += size
+        attributes.append((datagram[start], datagram[start + 2 : end]))
+    if end != length:  # the last one is cut off, or a single octet is left
+        raise MalformedPacket(Discard.BAD_ATTRIBUTE, start if end > length else end)
     if len(attributes) > MAX_ATTRIBUTES:
         raise MalformedPacket(Discard.TOO_MANY_ATTRIBUTES, HEADER_LENGTH)
     return Packet(code, identifier, datagram[4:HEADER_LENGTH], tuple(attributes))

@@ -28,7 +28,8 @@ def reveal_password(hidden: bytes, secret: bytes | SharedSecret, authenticator: 
 
     With the wrong secret the result is random octets. (RFC 2865 §5.2)
     """
-    if not BLOCK_LENGTH <= len(hidden) <= MAX_PASSWORD_LENGTH or len(hidden) % BLOCK_LENGTH:
+    length = len(hidden)
+    if not BLOCK_LENGTH <= length <= MAX_PASSWORD_LENGTH or length % BLOCK_LENGTH:
         return None
     return _reveal(hidden, _shared(secret), authenticator).rstrip(b"\0")
 
@@ -89,6 +90,8 @@ def _hide(plain: bytes, secret: SharedSecret, seed: bytes) -> bytes:
 
 
 def _reveal(hidden: bytes, secret: SharedSecret, seed: bytes) -> bytes:
+    if len(hidden) == BLOCK_LENGTH:  # most passwords
+        return _xor(hidden, secret.keyed_md5(seed))
     plain = b""
     for start in range(0, len(hidden), BLOCK_LENGTH):
         block = hidden[start : start + BLOCK_LENGTH]
