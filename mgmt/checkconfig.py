@@ -57,7 +57,7 @@ async def findings() -> AsyncIterator[Finding]:
     directory = _try("data directory", lambda: _look_at_data_dir(settings.data_dir))
     yield directory
     yield _try("ports", lambda: _look_at_ports(settings))
-    if not settings.embedded or (settings.data_dir / "postgres" / "data").exists():
+    if not settings.embedded or _exists(settings.data_dir / "postgres" / "data"):
         async for finding in _look_at_database(settings):
             yield finding
     elif directory.good:
@@ -72,8 +72,13 @@ def _try(what: str, look: Callable[[], str]) -> Finding:
         return Finding(what, False, str(fault))
 
 
+def _exists(path: Path) -> bool:
+    """Tell whether there is something that this user can see; a closed directory above it is no fault here."""
+    return os.path.exists(path)
+
+
 def _look_at_data_dir(data_dir: Path) -> str:
-    existing = next(path for path in (data_dir, *data_dir.parents) if path.exists())
+    existing = next(path for path in (data_dir, *data_dir.parents) if _exists(path))
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise Fault(
             f"DATA_DIR {data_dir}: this user cannot write to {existing}; give it to him, "

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from mgmt.checkconfig import findings
 from mgmt.passwords import is_password
 from radiuscore.store.pool import connect
 from tests.mgmt.conftest import JWT_SECRET_KEY
@@ -207,6 +208,31 @@ async def test_check_config_changes_nothing_in_a_database(
         assert await db.fetchval("SELECT count(*) FROM control.key_checks") == 0
     finally:
         await db.close()
+
+
+@pytest.mark.parametrize("below", ["", "new/er"])
+async def test_check_config_of_a_data_dir_that_is_closed_to_this_user(
+    environ: Environ, data_dir: Path, below: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (data_dir / "postgres" / "data").mkdir(parents=True)
+    data_dir.chmod(0)
+    for name, value in (environ | {"DATA_DIR": str(data_dir / below)}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir("/")
+    monkeypatch.setattr(
+        "mgmt.checkconfig.verify_ports_are_free", lambda settings: None
+    )  # nothing is imported as nobody
+    ids = os.getresuid()
+    if os.geteuid() == 0:  # who is let in everywhere
+        os.setresuid(65534, 65534, 0)
+    try:
+        found = [finding async for finding in findings()]
+    finally:
+        os.setresuid(*ids)
+        data_dir.chmod(0o700)
+
+    assert [finding.what for finding in found if not finding.good] == ["data directory"]
+    assert "this user cannot write to" in found[1].text
 
 
 async def test_check_config_tries_what_the_first_start_would_do(
