@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
-from radiuscore.aaa.changes import Change, CustomerChange, IspChange, NasChange, PlanChange, Snapshot
+from radiuscore.aaa.changes import Change, CustomerChange, IspChange, NasChange, PlanChange, PoolChange, Snapshot
 from radiuscore.aaa.records import Customer
 from radiuscore.store import changes as feed
 from radiuscore.store.changes import Changes, Mark, follow
@@ -153,6 +153,10 @@ async def test_tells_each_key_once_however_often_it_changed(
     ("statement", "expected"),
     [
         ("UPDATE control.service_plans SET download_bps = 1 WHERE isp_id = $1", {PlanChange}),
+        (
+            "INSERT INTO control.address_pools (isp_id, name, ranges) VALUES ($1, 'a', '{[10.0.0.2,10.0.0.9]}')",
+            {PoolChange},
+        ),
         ("UPDATE control.isps SET time_zone = 'Asia/Tokyo' WHERE id = $1", {IspChange, NasChange}),
         ("UPDATE control.isps SET status = 'suspended' WHERE id = $1", {IspChange, NasChange}),
         ("UPDATE control.devices SET nas_identifier = 'x' WHERE isp_id = $1", {NasChange}),
