@@ -132,6 +132,16 @@ DELETE FROM accounting.simultaneous_use_slots AS s
 """
 
 
+FORGET: Final = """
+WITH gone AS (
+  DELETE FROM accounting.simultaneous_use_slots
+   WHERE expires_at < now() - interval '1 day'
+  RETURNING isp_id
+)
+SELECT count(*) FROM gone
+"""
+
+
 class Sign(NamedTuple):
     """A report of a live session: it holds its slot and its addresses until ``held_until`` (seconds since 1970).
 
@@ -195,3 +205,9 @@ async def free(db: Connection, ended: Iterable[Ended]) -> None:
     columns = list(zip(*ended, strict=True))
     if columns:
         await db.execute(FREE, *columns)
+
+
+async def forget(db: Connection) -> int:
+    """Delete slots of sessions that went silent a day ago and more, and return how many there were."""
+    count: int = await db.fetchval(FORGET)
+    return count

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Collection
 from typing import Any, Final
 
 from radiuscore.aaa.changes import Change, CustomerChange, IspChange, NasChange, PlanChange, PoolChange, Snapshot
-from radiuscore.aaa.pools import PoolId
+from radiuscore.aaa.pools import AddressPool, PoolId
 from radiuscore.aaa.records import Customer, IspId, Nas, NasId, PlanId
 from radiuscore.store.pool import Connection
 from radiuscore.store.rows import (
@@ -48,8 +48,13 @@ async def read_all(db: Connection, keyring: Keyring) -> Snapshot:
             for row in rows
             if (customer := customer_of(row, keyring))
         ],
-        pools=[pool_of(row) async for rows in _batches(db, LOAD_POOLS) for row in rows],
+        pools=await load_pools(db),
     )
+
+
+async def load_pools(db: Connection) -> list[AddressPool]:
+    """Read the central pools of all ISPs."""
+    return [pool_of(row) for row in await db.fetch(LOAD_POOLS)]
 
 
 async def read_isps(db: Connection, ids: Collection[IspId]) -> list[Change]:

@@ -277,7 +277,7 @@ async def test_customers_who_hold_nothing_cost_no_statement(replica: Replica) ->
             for one in sessions
         ]
         await Holdings(replica).follow(db, sessions, results)
+    strict = of(claim(4), start, 0)
+    result = Recorded(session_key(strict), Outcome.APPLIED, uuid4(), CUSTOMER, state="open")
     with pytest.raises(AssertionError):
-        strict = of(claim(4), start, 0)
-        result = Recorded(session_key(strict), Outcome.APPLIED, uuid4(), CUSTOMER, state="open")
         await Holdings(replica).follow(db, [strict], [result])
