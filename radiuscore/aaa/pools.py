@@ -3,11 +3,11 @@
 A pool's leases are in the database; here is only what can be said of a pool without it.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
-from itertools import islice
+from itertools import chain, islice
 from typing import Final, NamedTuple, TypeAlias
 
 from radiuscore.aaa.records import IspId
@@ -46,23 +46,25 @@ class AddressPool:
 
     def after(self, highest: Sequence[HostAddress | None], count: int) -> list[LeasedAddress]:
         """Return the next ``count`` after the highest known address of each range, or fewer where no more are left."""
-        return list(islice(self._after(highest), count))
+        begins = (None if known is None else int(known) + self._step for known in highest)
+        return list(islice(chain.from_iterable(map(self._addresses, self.ranges, begins)), count))
 
-    def without(self, known: Collection[LeasedAddress], count: int) -> list[LeasedAddress]:
-        """Return the first ``count`` that are not known, or fewer where no more are left."""
-        everything = self._after([None] * len(self.ranges))
-        return list(islice((address for address in everything if address not in known), count))
+    def starting_with(self, address: HostAddress, count: int) -> list[LeasedAddress]:
+        """Return an address and those that follow it in its range, ``count`` at most."""
+        for first, last in self.ranges:
+            if int(first) <= int(address) <= int(last):
+                return list(islice(self._addresses((first, last), int(address)), count))
+        return []
 
     @property
     def _step(self) -> int:
         bits = _IPV4_BITS if self.version == 4 else _IPV6_BITS
         return 1 << (bits - self.prefix_length)
 
-    def _after(self, highest: Sequence[HostAddress | None]) -> Iterator[LeasedAddress]:
-        for (first, last), known in zip(self.ranges, highest, strict=True):
-            begin = int(first) if known is None else int(known) + self._step
-            for number in range(begin, int(last) + 1, self._step):
-                yield IPv4Address(number) if self.version == 4 else IPv6Network((number, self.prefix_length))
+    def _addresses(self, within: tuple[HostAddress, HostAddress], begin: int | None) -> Iterator[LeasedAddress]:
+        first, last = map(int, within)
+        for number in range(first if begin is None else begin, last + 1, self._step):
+            yield IPv4Address(number) if self.version == 4 else IPv6Network((number, self.prefix_length))
 
 
 class WantedPools(NamedTuple):

@@ -50,7 +50,7 @@ class DatabaseLink:
         try:
             yield connection
         except Exception as error:
-            if is_about_the_data(error):
+            if is_about_the_data(error) and not connection.is_closed():  # of a closed one any error may come
                 raise
             self.drop()
             raise self._away(error) from error

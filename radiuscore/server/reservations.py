@@ -40,9 +40,8 @@ class Reservations:
     def __init__(self, links: Sequence[DatabaseLink], replica: Replica) -> None:
         self._links = links
         self._replica = replica
-        self._idle: asyncio.LifoQueue[DatabaseLink] = asyncio.LifoQueue()
-        for link in links:
-            self._idle.put_nowait(link)
+        self._idle = list(links)
+        self._turn = asyncio.Semaphore(len(links))  # who has waited longest is next, which no queue promises
         self._book = leases.LeaseBook()
         self._memory = LeaseMemory()
         self._loop = asyncio.get_running_loop()
@@ -122,14 +121,16 @@ class Reservations:
         """Lend a connection. Raises `DatabaseAway`, and `TimeoutError` where all are taken for too long."""
         away_until = self._away_until
         async with asyncio.timeout(PATIENCE_S):
-            link = await self._idle.get()
+            await self._turn.acquire()
+        link = self._idle.pop()
         try:
             if self._away_until is not None and self._away_until != away_until:
                 raise DatabaseAway("others found out meanwhile")
             async with link.use(timeout_s) as db:
                 yield db
         finally:
-            self._idle.put_nowait(link)
+            self._idle.append(link)
+            self._turn.release()
 
     async def _reserve(self, db: Connection, claim: Claim) -> Leases | RejectReason:
         """Take the slot, then the addresses; where one of these is not to be had, give back what was taken."""

@@ -18,6 +18,7 @@ from radiuscore.store.slots import Ended, Sign
 
 AT_ONCE: Final = 256  # rows made when a pool has none free; a large pool never has more than it has needed
 ALARM_PERCENT: Final = 90
+_MANY: Final = 1 << 62  # more than there are rows, and a bigint; a /40 has more /128
 
 # The customer's last address first: the one that this device has now, else a free one, the latest. Then the one that
 # has been free for longest, so that what was used a moment ago is left alone while there is another.
@@ -64,10 +65,9 @@ UPDATE accounting.address_leases AS l
 RETURNING l.address
 """
 
-# How far each range has been filled, and how many rows there are.
+# How far each range has been filled.
 READ_EXTENT: Final = """
-SELECT r.first, r.last,
-       (SELECT l.address
+SELECT (SELECT l.address
           FROM accounting.address_leases AS l
          WHERE l.isp_id = $1
            AND l.pool_id = $2
@@ -79,12 +79,25 @@ SELECT r.first, r.last,
  ORDER BY r.position
 """
 
-LIST_KNOWN: Final = """
-SELECT address
-  FROM accounting.address_leases
- WHERE isp_id = $1
-   AND pool_id = $2
-   AND masklen(address) = $3
+# An address without a row, below one that has: ranges were joined, or begin earlier than they did. Where there are as
+# many rows as addresses ($6), which is soon counted, nothing is looked for.
+FIND_GAP: Final = """
+SELECT host(gap)::inet
+  FROM (SELECT set_masklen(r.first, $5) AS gap
+          FROM unnest($3::inet[], $4::inet[]) AS r (first, last)
+         UNION ALL
+        SELECT set_masklen(broadcast(l.address) + 1, $5)
+          FROM accounting.address_leases AS l
+         WHERE l.isp_id = $1 AND l.pool_id = $2 AND masklen(l.address) = $5) AS candidate
+  JOIN unnest($3::inet[], $4::inet[]) AS r (first, last) ON host(gap)::inet BETWEEN r.first AND r.last
+ WHERE NOT EXISTS (SELECT
+                     FROM accounting.address_leases AS known
+                    WHERE known.isp_id = $1 AND known.pool_id = $2 AND known.address = gap)
+   AND $6 > (SELECT count(*)
+               FROM unnest($3::inet[], $4::inet[]) AS r (first, last)
+               JOIN accounting.address_leases AS l
+                 ON l.isp_id = $1 AND l.address BETWEEN set_masklen(r.first, $5) AND r.last)
+ LIMIT 1
 """
 
 # An address that was in another pool of the ISP comes with whoever has it.
@@ -211,11 +224,11 @@ class LeaseBook:
         """Make rows for addresses that have none yet; false where every address has one."""
         if self._complete.get(pool.id) == pool:
             return False
-        rows = await db.fetch(READ_EXTENT, pool.isp_id, pool.id, *_bounds(pool), pool.prefix_length)
-        fresh = pool.after([_host(row["highest"]) for row in rows], AT_ONCE)
-        if not fresh:
-            known = await db.fetch(LIST_KNOWN, pool.isp_id, pool.id, pool.prefix_length)
-            fresh = pool.without({_leased(row["address"]) for row in known}, AT_ONCE)
+        where = pool.isp_id, pool.id, *_bounds(pool), pool.prefix_length
+        highest = [_host(row["highest"]) for row in await db.fetch(READ_EXTENT, *where)]
+        fresh = pool.after(highest, AT_ONCE)
+        if not fresh and (gap := _host(await db.fetchval(FIND_GAP, *where, min(pool.size, _MANY)))) is not None:
+            fresh = pool.starting_with(gap, AT_ONCE)
         if not fresh:
             self._complete[pool.id] = pool
             return False

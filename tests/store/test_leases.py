@@ -241,6 +241,15 @@ async def test_a_pool_that_grows_downward_gives_its_new_addresses(system_db: Db)
     assert await book.lease(system_db, claim(9, customer_id=9), larger, {}) == IPv4Address("10.0.0.1")
 
 
+async def test_ranges_that_are_joined_give_what_was_between_them(system_db: Db) -> None:
+    book, apart = LeaseBook(), replace(HOMES, ranges=((IPv4Address("10.0.0.2"),) * 2, (IPv4Address("10.0.0.7"),) * 2))
+    assert len({await book.lease(system_db, claim(n, customer_id=n), apart, {}) for n in range(2)}) == 2
+    joined = replace(HOMES, ranges=((IPv4Address("10.0.0.1"), IPv4Address("10.0.0.8")),))
+    given = {await book.lease(system_db, claim(n, customer_id=n), joined, {}) for n in range(8)}
+    assert given == {IPv4Address(f"10.0.0.{last}") for last in range(1, 9)}
+    assert await book.lease(system_db, claim(9, customer_id=9), joined, {}) is None
+
+
 async def test_a_pool_that_shrinks_gives_only_what_it_has_left(system_db: Db) -> None:
     online = [claim(number, customer_id=number) for number in range(4)]
     for of in online:
