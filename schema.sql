@@ -269,6 +269,7 @@ CREATE TABLE IF NOT EXISTS control.devices (
   limit_proxy_state             boolean NOT NULL DEFAULT true,
   swap_octets                   boolean NOT NULL DEFAULT false,
   proved_at                     timestamptz,
+  address_proofs                jsonb NOT NULL DEFAULT '{}',
   created_at                    timestamptz NOT NULL DEFAULT now(),
   updated_at                    timestamptz NOT NULL DEFAULT now(),
   UNIQUE (isp_id, id),
@@ -669,6 +670,7 @@ BEGIN
   END IF;
   IF moved AND TG_OP = 'UPDATE' THEN
     NEW.proved_at := NULL;
+    NEW.address_proofs := '{}';
     NEW.message_authenticator_seen_at := NULL;
   END IF;
   RETURN NEW;
@@ -771,12 +773,12 @@ CREATE OR REPLACE TRIGGER notify_change AFTER INSERT OR DELETE OR UPDATE ON cont
 CREATE OR REPLACE TRIGGER log_change
   AFTER INSERT OR DELETE OR UPDATE OF device_name, device_ip, radius_sources, radius_secret, outgoing_radius_secret,
     nas_identifier, coa_port, require_message_authenticator, message_authenticator_seen_at, limit_proxy_state,
-    swap_octets, proved_at
+    swap_octets, proved_at, address_proofs
   ON control.devices FOR EACH ROW EXECUTE FUNCTION control.log_change();
 CREATE OR REPLACE TRIGGER notify_change
   AFTER INSERT OR DELETE OR UPDATE OF device_name, device_ip, radius_sources, radius_secret, outgoing_radius_secret,
     nas_identifier, coa_port, require_message_authenticator, message_authenticator_seen_at, limit_proxy_state,
-    swap_octets, proved_at
+    swap_octets, proved_at, address_proofs
   ON control.devices FOR EACH STATEMENT EXECUTE FUNCTION control.notify_change();
 
 CREATE OR REPLACE TRIGGER log_change
@@ -830,7 +832,7 @@ GRANT UPDATE (name, company_name, email, api_key, previous_api_key, previous_api
 SELECT pg_temp.grant_writing('radiuscore_isp', 'control.users');
 SELECT pg_temp.grant_writing('radiuscore_isp', 'control.service_plans');
 SELECT pg_temp.grant_writing('radiuscore_isp', 'control.address_pools');
-SELECT pg_temp.grant_writing('radiuscore_isp', 'control.devices', 'proved_at');
+SELECT pg_temp.grant_writing('radiuscore_isp', 'control.devices', 'proved_at', 'address_proofs');
 SELECT pg_temp.grant_writing('radiuscore_isp', 'control.customers');
 SELECT pg_temp.grant_writing('radiuscore_isp', 'control.customer_devices');
 SELECT pg_temp.grant_writing('radiuscore_isp', 'control.quota_topups');
@@ -904,6 +906,7 @@ COMMENT ON COLUMN control.devices.ssh_host_key IS 'public key, OpenSSH format; N
 COMMENT ON COLUMN control.devices.message_authenticator_seen_at IS 'first valid one; makes auto mean yes; NULL sets it back';
 COMMENT ON COLUMN control.devices.swap_octets IS 'the NAS counts input and output octets the wrong way round';
 COMMENT ON COLUMN control.devices.proved_at IS 'when the owner first proved to own the address: verified packet or management login';
+COMMENT ON COLUMN control.devices.address_proofs IS 'seconds since 1970 by address: the same for a device with a prefix or several sources';
 COMMENT ON COLUMN control.customers.username_key IS 'names.username_key(username): what is unique and looked up';
 COMMENT ON COLUMN control.customers.password IS 'sealed; NULL: a device known by its MAC address, which is its username';
 COMMENT ON COLUMN control.customers.simultaneous_use IS 'sessions at once; NULL: as the plan';

@@ -89,7 +89,8 @@ class Nas:
 
     ``sources`` are the addresses its packets come from: one address or prefix as text, or several.
     ``outgoing_secret`` is accepted as well while a secret is being rotated.
-    ``proved_at`` is when somebody first proved to own the device's address (seconds since 1970).
+    ``proved_at`` is when somebody first proved to own the device's address (seconds since 1970); of a device with a
+    prefix or several addresses ``address_proofs`` says so for each address (4 or 16 octets).
     ``message_authenticator_seen`` is the latch of the policy ``AUTO``.
     """
 
@@ -106,6 +107,7 @@ class Nas:
     swap_octets: bool = False
     coa_port: int = 3799
     proved_at: float | None = None
+    address_proofs: tuple[tuple[bytes, float], ...] = ()
 
     def __post_init__(self) -> None:
         given = self.sources

@@ -19,6 +19,7 @@ from radiuscore.wire.secret import SharedSecret
 
 MAX_TRIES: Final = 32
 MAX_ADDRESSES: Final = 65_536
+MAX_PROOFS: Final = 1024  # of one device: more than the addresses of the widest prefix that need not sign
 WIDEST_UNSIGNED: Final = {4: 24, 6: 48}
 """Prefixes shorter than these must sign (and only an admin may enter them)."""
 
@@ -30,10 +31,11 @@ class NasEntry:
     """A NAS with what was learned of it since it was loaded.
 
     ``secrets`` has the one that verified its last packet first, so an unsigned packet is read with that.
-    ``address`` is the only one it can be at, where there is only one. ``key`` is in octets what no other NAS has.
+    ``address`` is the only one it can be at, where there is only one; ``proofs`` are those of a device that can be at
+    several, by address. ``key`` is in octets what no other NAS has.
     """
 
-    __slots__ = ("address", "identifier", "key", "nas", "proved_at", "secrets", "signed", "wide")
+    __slots__ = ("address", "identifier", "key", "nas", "proofs", "proved_at", "secrets", "signed", "wide")
 
     def __init__(self, nas: Nas) -> None:
         self.nas: Final = nas
@@ -43,6 +45,7 @@ class NasEntry:
         self.identifier: Final = nas.nas_identifier.encode() if nas.nas_identifier else None
         self.signed = nas.message_authenticator_seen
         self.proved_at = nas.proved_at
+        self.proofs = dict(nas.address_proofs)
         only = nas.networks[0] if len(nas.networks) == 1 else None
         self.address: Final = only.network_address.packed if only and only.num_addresses == 1 else None
         self.wide: Final = any(network.prefixlen < WIDEST_UNSIGNED[network.version] for network in nas.networks)
@@ -106,12 +109,11 @@ def _keys(entries: Sequence[NasEntry], proved: Collection[NasEntry]) -> list[_Se
 class NasTable:
     """Every NAS of every ISP by source address. Changed between two datagrams, patched and never half."""
 
-    __slots__ = ("_entries", "_prefixes", "_proofs", "_resolved")
+    __slots__ = ("_entries", "_prefixes", "_resolved")
 
     def __init__(self, nases: Iterable[Nas] = ()) -> None:
         self._entries: dict[_Key, NasEntry] = {}
         self._resolved: dict[bytes, Candidates] = {}
-        self._proofs: dict[tuple[bytes, IspId, NasId], float] = {}
         self.load(nases)
 
     def load(self, nases: Iterable[Nas]) -> None:
@@ -139,27 +141,23 @@ class NasTable:
     def proved(self, address: bytes, entry: NasEntry, now: Moment) -> bool:
         """Note that a device proved to be behind an address; tell whether that is worth storing.
 
-        Stored is the first proof of a device, and only of one that can be at one address only: had it two, it could
-        be proved at its own and take precedence at a neighbour's. The proofs of others are remembered by address, in
-        this process.
+        Stored is the first proof at each address: a device that can be at several could otherwise be proved at its own
+        and take precedence at a neighbour's.
         """
+        if self.proved_at(address, entry) < inf or len(entry.proofs) >= MAX_PROOFS:
+            return False
         if entry.address == address:
-            if entry.proved_at is not None:
-                return False
             entry.proved_at = now.epoch
-            self._resolved.pop(address, None)
-            return True
-        key = (address, entry.nas.isp_id, entry.nas.id)
-        if key not in self._proofs and len(self._proofs) < MAX_ADDRESSES:
-            self._proofs[key] = now.epoch
-            self._resolved.pop(address, None)
-        return False
+        else:
+            entry.proofs[address] = now.epoch
+        self._resolved.pop(address, None)
+        return True
 
     def proved_at(self, address: bytes, entry: NasEntry) -> float:
         """Return when the device first proved to be behind the address; infinity if it never did."""
         if entry.address == address:
             return entry.proved_at if entry.proved_at is not None else inf
-        return self._proofs.get((address, entry.nas.isp_id, entry.nas.id), inf)
+        return entry.proofs.get(address, inf)
 
     def get(self, isp_id: IspId, nas_id: NasId) -> NasEntry | None:
         return self._entries.get((isp_id, nas_id))
@@ -172,9 +170,11 @@ class NasTable:
         return len(self._entries)
 
     def _add(self, key: _Key, entry: NasEntry, before: NasEntry | None) -> None:
-        """Add a device; it goes on with the secret it used ``before`` its record was changed."""
+        """Add a device; it goes on with the secret it used ``before`` its record was changed, and with its proofs."""
         if before is not None and before.secrets:
             entry.proved_with(before.secrets[0])
+        if before is not None and before.nas.networks == entry.nas.networks:
+            entry.proofs = before.proofs | entry.proofs
         self._entries[key] = entry
         for network in entry.nas.networks:
             self._prefixes[len(network.network_address.packed)].add(network, key, entry)

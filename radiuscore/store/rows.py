@@ -6,7 +6,7 @@ and named in the log: its owner cannot log in, everybody else can, and nobody lo
 
 import logging
 from datetime import UTC, tzinfo
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, ip_address
 from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -48,7 +48,8 @@ SELECT d.isp_id, d.id, d.device_name AS name,
        i.radius_secret AS isp_secret, i.outgoing_radius_secret AS isp_outgoing_secret,
        d.nas_identifier, d.require_message_authenticator,
        d.message_authenticator_seen_at IS NOT NULL AS message_authenticator_seen,
-       d.limit_proxy_state, d.swap_octets, d.coa_port, extract(epoch FROM d.proved_at)::float8 AS proved_at
+       d.limit_proxy_state, d.swap_octets, d.coa_port, extract(epoch FROM d.proved_at)::float8 AS proved_at,
+       nullif(d.address_proofs, '{}') AS address_proofs
   FROM control.devices AS d
   JOIN control.isps AS i ON i.id = d.isp_id
 """
@@ -173,6 +174,7 @@ def nas_of(row: Row, keyring: Keyring) -> Nas | None:
         swap_octets=row["swap_octets"],
         coa_port=row["coa_port"],
         proved_at=row["proved_at"],
+        address_proofs=tuple((ip_address(text).packed, at) for text, at in (row["address_proofs"] or {}).items()),
     )
 
 

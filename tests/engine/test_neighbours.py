@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 
@@ -82,7 +83,19 @@ class TestANeighbour:
         bench.acknowledged(report(), "10.7.0.2")
         assert bench.login(pap(sign=False), "10.7.0.2").code == ACCESS_ACCEPT
         assert bench.login(pap("anna", PASSWORD[2], secret=TWO, sign=False), "10.7.0.1", TWO).code == ACCESS_ACCEPT
-        assert bench.proved == []  # of a prefix nothing is stored
+        assert [(fact.isp_id, ip_address(fact.address)) for fact in bench.proved] == [
+            (2, ip_address("10.7.0.1")),
+            (1, ip_address("10.7.0.2")),
+        ]
+
+    def test_cannot_mute_a_prefix_by_naming_one_of_its_addresses_not_even_after_a_restart(self) -> None:
+        """What was proved is in the record that a worker loads; the neighbour's single address proves nothing."""
+        proofs = ((ip_address("10.7.0.5").packed, 5.0),)
+        mine = replace(A, sources="10.7.0.0/24", address_proofs=proofs)
+        for his in (replace(B, sources="10.7.0.5/32"), replace(B, sources="10.7.0.5/32", proved_at=6.0)):
+            bench = Bench([mine, his])
+            assert bench.login(pap(sign=False), "10.7.0.5").code == ACCESS_ACCEPT
+            assert {row.isp_id for row in bench.logins} == {1}
 
     def test_without_a_secret_is_not_there_at_all(self) -> None:
         bench = Bench([A, replace(B, secret=b"")])

@@ -98,15 +98,41 @@ def test_nobody_ever_sees_half_of_a_snapshot() -> None:
     assert devices(table, "10.0.0.1") == []
 
 
-def test_a_proof_is_worth_storing_once_and_only_of_a_device_with_one_address() -> None:
+def test_a_proof_is_worth_storing_once_and_for_its_address_only() -> None:
     table = NasTable([ROUTER, replace(ROUTER, id=2, sources=["10.0.0.1", "10.0.0.2"])])
     one, two = (table.get(1, number) for number in (1, 2))
     assert one is not None
     assert two is not None
     assert [table.proved(packed("10.0.0.1"), one, NOW) for _ in range(2)] == [True, False]
-    assert not table.proved(packed("10.0.0.2"), two, NOW)
+    assert [table.proved(packed("10.0.0.2"), two, NOW) for _ in range(2)] == [True, False]
     assert table.proved_at(packed("10.0.0.1"), one) == table.proved_at(packed("10.0.0.2"), two) == 1000.0
     assert table.proved_at(packed("10.0.0.1"), two) == inf
+
+
+def test_a_stored_proof_counts_at_its_address_after_a_restart() -> None:
+    wide = replace(ROUTER, id=2, sources="10.0.0.0/24", address_proofs=((packed("10.0.0.1"), 5.0),))
+    table = NasTable([replace(ROUTER, isp_id=2), wide])
+    assert devices(table, "10.0.0.1") == [(1, 2), (2, 1)]
+    entry = table.get(1, 2)
+    assert entry is not None
+    assert not table.proved(packed("10.0.0.1"), entry, NOW)
+    assert table.proved_at(packed("10.0.0.3"), entry) == inf
+
+
+def test_a_device_that_moves_leaves_its_proofs_behind() -> None:
+    wide = replace(ROUTER, sources="10.0.0.0/24")
+    table = NasTable([wide])
+    entry = table.get(1, 1)
+    assert entry is not None
+    table.proved(packed("10.0.0.1"), entry, NOW)
+    put(table, replace(wide, name="renamed"))
+    renamed = table.get(1, 1)
+    assert renamed is not None
+    assert table.proved_at(packed("10.0.0.1"), renamed) == 1000.0
+    put(table, replace(wide, sources="10.0.0.0/25"))
+    moved = table.get(1, 1)
+    assert moved is not None
+    assert table.proved_at(packed("10.0.0.1"), moved) == inf
 
 
 def test_whoever_proved_himself_first_comes_first_from_then_on() -> None:
@@ -129,6 +155,7 @@ def test_strangers_leave_nothing_behind() -> None:
 
 def test_what_is_remembered_of_addresses_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nastable, "MAX_ADDRESSES", 100)
+    monkeypatch.setattr(nastable, "MAX_PROOFS", 100)
     table = NasTable([replace(ROUTER, sources="10.0.0.0/16")])
     entry = table.get(1, 1)
     assert entry is not None
@@ -137,7 +164,7 @@ def test_what_is_remembered_of_addresses_is_bounded(monkeypatch: pytest.MonkeyPa
         assert table.find(address) is not None
         table.proved(address, entry, NOW)
         assert len(table._resolved) <= 100
-        assert len(table._proofs) <= 100
+        assert len(entry.proofs) <= 100
 
 
 def secrets_in_order(entry: NasEntry | None) -> list[bytes]:
@@ -217,20 +244,22 @@ class AgainstTheObvious(RuleBasedStateMachine):
     @rule(nas=nases)
     def change(self, nas: Nas) -> None:
         put(self.table, nas)
+        self._forget_proofs(nas.isp_id, nas.id, nas)
         self.nases[nas.isp_id, nas.id] = nas
-        self._forget_proofs_in_the_record(nas)
 
     @rule(isp_id=st.integers(1, 3), nas_id=st.integers(1, 4))
     def remove(self, isp_id: int, nas_id: int) -> None:
         self.table.apply(NasChange(isp_id, nas_id, None))
+        self._forget_proofs(isp_id, nas_id, None)
         self.nases.pop((isp_id, nas_id), None)
 
     @rule(given=st.lists(nases, max_size=6, unique_by=lambda nas: (nas.isp_id, nas.id)))
     def load(self, given: list[Nas]) -> None:
         self.table.load(given)
-        self.nases = {(nas.isp_id, nas.id): nas for nas in given}
-        for nas in given:
-            self._forget_proofs_in_the_record(nas)
+        loaded = {(nas.isp_id, nas.id): nas for nas in given}
+        for key in self.nases.keys() | loaded.keys():
+            self._forget_proofs(*key, loaded.get(key))
+        self.nases = loaded
 
     @rule(address=st.sampled_from(ADDRESSES), data=st.data())
     def prove(self, address: str, data: st.DataObject) -> None:
@@ -241,8 +270,7 @@ class AgainstTheObvious(RuleBasedStateMachine):
         self.clock += 1
         key = (address, entry.nas.isp_id, entry.nas.id)
         stored = self.table.proved(packed(address), entry, Moment(0, self.clock))
-        single = self._only_address(entry.nas) == address
-        assert stored == (single and self._proved_at(address, entry.nas) == inf)
+        assert stored == (self._proved_at(address, entry.nas) == inf)
         if self._proved_at(address, entry.nas) == inf:
             self.proofs[key] = self.clock
 
@@ -276,10 +304,11 @@ class AgainstTheObvious(RuleBasedStateMachine):
             return nas.proved_at
         return proof
 
-    def _forget_proofs_in_the_record(self, nas: Nas) -> None:
-        """Of a device with one address the record tells when it was proved, so a new record tells it anew."""
-        if (only := self._only_address(nas)) is not None:
-            self.proofs.pop((only, nas.isp_id, nas.id), None)
+    def _forget_proofs(self, isp_id: int, nas_id: int, now: Nas | None) -> None:
+        """Of a device with one address the record tells when it was proved; one that is gone or moved proves anew."""
+        before = self.nases.get((isp_id, nas_id))
+        if before is None or now is None or before.networks != now.networks or self._only_address(now) is not None:
+            self.proofs = {key: at for key, at in self.proofs.items() if key[1:] != (isp_id, nas_id)}
 
     @staticmethod
     def _only_address(nas: Nas) -> str | None:

@@ -9,8 +9,10 @@ import pytest
 
 from radiuscore.aaa.devices import DeviceProved, DeviceSigned
 from radiuscore.store.devices import record_proofs, record_signed
+from radiuscore.store.snapshot import load_snapshot
 
 if TYPE_CHECKING:
+    from radiuscore.store.sealing import Keyring
     from tests.conftest import Db, Tenant
 
 pytestmark = pytest.mark.postgres
@@ -88,3 +90,28 @@ async def test_nothing_to_record_is_nothing(system_db: Db, tenants: tuple[Tenant
     await record_proofs(system_db, [])
     await record_signed(system_db, [])
     assert await proved(system_db, tenants[0]) is None
+
+
+async def test_a_device_at_several_addresses_is_proved_at_each_apart(
+    system_db: Db, tenants: tuple[Tenant, Tenant], keyring: Keyring
+) -> None:
+    """The first proof at an address stays, one from elsewhere does not count, and a worker that starts knows them."""
+    mine, other = tenants
+    sources = "UPDATE control.devices SET radius_sources = '{10.0.0.0/24, 10.9.9.9/32}' WHERE isp_id = $1"
+    await system_db.execute(sources, mine.isp_id)
+    await record_proofs(system_db, [proof(mine, 5.0, "10.0.0.1"), proof(mine, 6.0, "10.0.0.2"), proof(mine, 7.0)])
+    await record_proofs(system_db, [proof(mine, 8.0, "10.0.0.1"), proof(mine, 9.0, "10.9.9.9"), proof(other, 9.5)])
+    proofs = {nas.isp_id: dict(nas.address_proofs) for nas in (await load_snapshot(system_db, keyring)).nases}
+    assert proofs == {
+        mine.isp_id: {
+            ip_address("10.0.0.1").packed: 5.0,
+            ip_address("10.0.0.2").packed: 6.0,
+            ip_address("10.9.9.9").packed: 9.0,
+        },
+        other.isp_id: {},
+    }
+    await system_db.execute(
+        "UPDATE control.devices SET radius_sources = '{10.0.0.0/25}' WHERE isp_id = $1", mine.isp_id
+    )
+    again = {nas.isp_id: nas.address_proofs for nas in (await load_snapshot(system_db, keyring)).nases}
+    assert again[mine.isp_id] == (), "at other addresses it starts unproved"
