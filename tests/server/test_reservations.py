@@ -46,6 +46,7 @@ class Database:
     async def connect(self) -> DirectConnection:
         self.attempts += 1
         if self.away:
+            await asyncio.sleep(0.02)
             raise ConnectionRefusedError("cut")
         return await connect(self._dsn, role=SYSTEM_ROLE, command_timeout=None)
 
@@ -123,6 +124,9 @@ async def test_without_the_database_a_strict_limit_is_soft(reservations: Reserva
     assert [await reservations(claim(number)) for number in range(5)] == [NO_LEASES] * 5
     assert (reservations.reserved, reservations.unguarded) == (1, 5)
     assert way.attempts == 2, "only one login has waited"
+    await asyncio.sleep(PAUSE_S)
+    assert await asyncio.gather(*(reservations(claim(number)) for number in range(5))) == [NO_LEASES] * 5
+    assert way.attempts == 3, "and one again after a while"
 
     way.away = False
     await asyncio.sleep(PAUSE_S)

@@ -261,10 +261,13 @@ async def test_a_pool_that_shrinks_gives_only_what_it_has_left(system_db: Db) ->
 
 
 async def test_an_address_that_moves_to_another_pool_stays_with_who_has_it(system_db: Db) -> None:
-    assert await take(system_db, claim(0xA), one_address()) == IPv4Address("10.0.0.2")
+    online = claim(0xA)
+    assert await take(system_db, online, one_address()) == IPv4Address("10.0.0.2")
     moved = replace(HOMES, id=3, name="moved")
     given = [await take(system_db, claim(number, customer_id=100 + number), moved) for number in range(4)]
     assert given == [IPv4Address(f"10.0.0.{last}") for last in (3, 4, 5)] + [None]
+    await reclaim(system_db, [ended(online)])
+    assert await take(system_db, claim(9, customer_id=109), moved) == IPv4Address("10.0.0.2")
 
 
 async def test_ninety_percent_is_an_alarm(system_db: Db) -> None:

@@ -42,7 +42,7 @@ async def taken(db: Db, isp_id: int = 1, customer_id: int = CUSTOMER) -> int:
 # -- races -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("limit", [1, 2, 5])
+@pytest.mark.parametrize("limit", [1, 2, LOGINS])
 async def test_a_race_has_as_many_winners_as_there_are_slots(database: str, db: Db, limit: int) -> None:
     """100 times 16 logins at once over many connections: never one too many, never one too few."""
     async with connections(database, LOGINS) as dbs:
