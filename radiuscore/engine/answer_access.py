@@ -64,8 +64,10 @@ class AccessAnswerer:
         if decision is None:
             return Discard.NOT_HANDLED
         if isinstance(decision, Accept):
-            secret = self._secret_of(exchange, request)
-            attributes = decision.attributes + self._mschap_success(request, secret)
+            secret = exchange.secret if exchange.signed else self._secret_of_unsigned(exchange, request)
+            attributes = decision.attributes
+            if isinstance(request.credential, (MsChapV1, MsChapV2)):
+                attributes += self._mschap_success(request, secret)
             reply = _encode(_ACCEPT, exchange, attributes, secret)
             if reply is not None:
                 return reply
@@ -77,10 +79,10 @@ class AccessAnswerer:
                 return reply
         return Discard.REPLY_TOO_LONG
 
-    def _secret_of(self, exchange: Exchange, request: AccessRequest) -> SharedSecret:
-        """Return the secret to sign the Accept with: of an unsigned request, the one that hid the right password."""
+    def _secret_of_unsigned(self, exchange: Exchange, request: AccessRequest) -> SharedSecret:
+        """Return the secret to sign the Accept of an unsigned request with: the one that hid the right password."""
         credential = request.credential
-        if exchange.signed or not isinstance(credential, Pap) or credential.proved is None:
+        if not isinstance(credential, Pap) or credential.proved is None:
             return exchange.secret
         exchange.entry.proved_with(credential.proved)
         self._note_proof(exchange)

@@ -65,16 +65,15 @@ class Port:
             return self._discard(error.reason, candidates)
         first = dict(reversed(packet.attributes))
         proof = prove(self._nases, address, candidates, datagram, packet, first)
-        if isinstance(proof, Discard):
+        if not isinstance(proof, Proof):
             return self._discard(proof, candidates)
         self.counters.requests[code] += 1
-        if proof.certain and proof.signed:
+        entry, secret, signed, certain, _ = proof
+        if certain and signed and not (entry.signed and entry in candidates.noted):
             self._learn(proof, candidates, address, code, now)
         # Whoever shares an address with others has identifiers of his own, and so has each address of this machine.
-        key = proof.entry.key + source + local + datagram[:2]
-        return self._answer(
-            handler, Exchange(packet, first, proof.entry, proof.secret, proof.signed, source, local, now, key)
-        )
+        key = entry.key + source + local + datagram[:2]
+        return self._answer(handler, Exchange(packet, first, entry, secret, signed, source, local, now, key))
 
     def note_proof(self, exchange: Exchange) -> None:
         """Note that an unsigned request proved its secret after all: its hidden password was a customer's."""
@@ -92,7 +91,9 @@ class Port:
             return known[1]
         outcome = handler(exchange)
         if isinstance(outcome, bytes):
-            return self._replied(exchange, outcome)
+            self._duplicates.remember(exchange.key, authenticator, outcome, exchange.now)
+            self.counters.replies[outcome[0]] += 1
+            return outcome
         if isinstance(outcome, Discard):
             return self._discard(outcome)
         self._duplicates.remember(exchange.key, authenticator, None, exchange.now)
@@ -104,16 +105,13 @@ class Port:
             return self._abandon(exchange, reply)
         if self._duplicates.is_replaced(exchange.key, exchange.packet.authenticator):
             return self._discard(Discard.REPLACED)
-        return self._replied(exchange, reply)
+        self._duplicates.remember(exchange.key, exchange.packet.authenticator, reply, exchange.now)
+        self.counters.replies[reply[0]] += 1
+        return reply
 
     def _abandon(self, exchange: Exchange, reason: Discard) -> Discard:
         self._duplicates.forget(exchange.key, exchange.packet.authenticator)
         return self._discard(reason)
-
-    def _replied(self, exchange: Exchange, reply: bytes) -> bytes:
-        self._duplicates.remember(exchange.key, exchange.packet.authenticator, reply, exchange.now)
-        self.counters.replies[reply[0]] += 1
-        return reply
 
     def _discard(self, reason: Discard, candidates: Candidates | None = None) -> Discard:
         self.counters.discards[reason] += 1

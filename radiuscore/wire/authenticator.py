@@ -73,7 +73,7 @@ def signed_octets(datagram: bytes, packet: Packet) -> tuple[bytes, bytes] | None
     second.
     """
     signed = _signed_octets(datagram, packet)
-    if signed is None or packet.code not in _COMPUTED_AUTHENTICATOR:
+    if packet.code not in _COMPUTED_AUTHENTICATOR or signed is None:
         return signed
     return _with_authenticator(signed[0], ZERO_AUTHENTICATOR), signed[1]
 

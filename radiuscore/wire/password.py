@@ -29,6 +29,8 @@ def reveal_password(hidden: bytes, secret: bytes | SharedSecret, authenticator: 
     With the wrong secret the result is random octets. (RFC 2865 §5.2)
     """
     length = len(hidden)
+    if length == BLOCK_LENGTH:  # most passwords
+        return _xor(hidden, _shared(secret).keyed_md5(authenticator)).rstrip(b"\0")
     if not BLOCK_LENGTH <= length <= MAX_PASSWORD_LENGTH or length % BLOCK_LENGTH:
         return None
     return _reveal(hidden, _shared(secret), authenticator).rstrip(b"\0")
@@ -90,8 +92,6 @@ def _hide(plain: bytes, secret: SharedSecret, seed: bytes) -> bytes:
 
 
 def _reveal(hidden: bytes, secret: SharedSecret, seed: bytes) -> bytes:
-    if len(hidden) == BLOCK_LENGTH:  # most passwords
-        return _xor(hidden, secret.keyed_md5(seed))
     plain = b""
     for start in range(0, len(hidden), BLOCK_LENGTH):
         block = hidden[start : start + BLOCK_LENGTH]
