@@ -1,4 +1,4 @@
-"""Strict limits and central pools on a running server: two workers, a router of many ports, two ISPs that look alike."""
+"""Strict limits and central pools on a running server: two workers, many ports, two ISPs that look alike."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
