@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from mgmt.api import auth, customers, devices, insight, isp_keys, isps, plans, users
+from mgmt.api import auth, customer_insight, customers, devices, insight, isp_keys, isps, plans, users
 from mgmt.api.schemas import auth as auth_schemas
+from mgmt.api.schemas import customer_insight as customer_insight_schemas
 from mgmt.api.schemas import customers as customer_schemas
 from mgmt.api.schemas import devices as device_schemas
 from mgmt.api.schemas import insight as insight_schemas
@@ -201,6 +202,33 @@ _CUSTOMERS: Final = (
         answer=customer_schemas.CustomerShown,
     ),
     Route("DELETE", f"/api/customers/{ID}", customers.delete_customer, EDITORS, "customers", status=204),
+    Route(
+        "POST",
+        f"/api/customers/{ID}/explain",
+        customer_insight.explain_customer,
+        ANYONE,
+        "customers",
+        body=customer_insight_schemas.Question,
+        answer=customer_insight_schemas.ExplanationShown,
+    ),
+    Route(
+        "GET",
+        f"/api/customers/{ID}/sessions",
+        customer_insight.list_customer_sessions,
+        ANYONE,
+        "customers",
+        query=customer_insight_schemas.CustomerSessionQuery,
+        answer=insight_schemas.SessionPage,
+    ),
+    Route(
+        "GET",
+        f"/api/customers/{ID}/usage",
+        customer_insight.show_customer_usage,
+        ANYONE,
+        "customers",
+        query=customer_insight_schemas.UsageQuery,
+        answer=customer_insight_schemas.UsageReport,
+    ),
 )
 
 _PLANS: Final = (
