@@ -100,12 +100,20 @@ SELECT host(gap)::inet
  LIMIT 1
 """
 
-# An address that was in another pool of the ISP comes with whoever has it.
+# An address that was in another pool of the ISP comes with whoever has it. Rows that are there already are not locked:
+# they would look taken.
 ADD: Final = """
-INSERT INTO accounting.address_leases AS l (isp_id, pool_id, address)
-SELECT $1, $2, address::inet
-  FROM unnest($3::text[]) AS address
-ON CONFLICT (isp_id, address) DO UPDATE SET pool_id = excluded.pool_id WHERE l.pool_id <> excluded.pool_id
+WITH wanted AS (SELECT address::inet FROM unnest($3::text[]) AS address),
+moved AS (
+  UPDATE accounting.address_leases AS l
+     SET pool_id = $2
+    FROM wanted
+   WHERE l.isp_id = $1 AND l.address = wanted.address AND l.pool_id <> $2
+)
+INSERT INTO accounting.address_leases (isp_id, pool_id, address)
+SELECT $1, $2, address
+  FROM wanted
+ON CONFLICT (isp_id, address) DO NOTHING
 """
 
 # Nobody gets these for a day, unless somebody has one already.
@@ -211,29 +219,29 @@ class LeaseBook:
         they are passed over. One statement, but when a pool grows or meets such an address.
         """
         while True:
+            is_complete = self._complete.get(pool.id) == pool  # before looking: others make rows, too
             address = await _take(db, claim, pool)
             if address is not None and address not in fixed:
                 return address
             if address is not None:
                 held_back = [str(one) for one in fixed]
                 await db.execute(HOLD_BACK, claim.isp_id, held_back, UUID(bytes=claim.session_uuid))
-            elif not await self._grow(db, pool):
+            elif is_complete:
                 return None
+            else:
+                await self._grow(db, pool)
 
-    async def _grow(self, db: Connection, pool: AddressPool) -> bool:
-        """Make rows for addresses that have none yet; false where every address has one."""
-        if self._complete.get(pool.id) == pool:
-            return False
+    async def _grow(self, db: Connection, pool: AddressPool) -> None:
+        """Make rows for addresses that have none yet, or note that every address has one."""
         where = pool.isp_id, pool.id, *_bounds(pool), pool.prefix_length
         highest = [_host(row["highest"]) for row in await db.fetch(READ_EXTENT, *where)]
         fresh = pool.after(highest, AT_ONCE)
         if not fresh and (gap := _host(await db.fetchval(FIND_GAP, *where, min(pool.size, _MANY)))) is not None:
             fresh = pool.starting_with(gap, AT_ONCE)
-        if not fresh:
+        if fresh:
+            await db.execute(ADD, pool.isp_id, pool.id, [str(address) for address in fresh])
+        else:
             self._complete[pool.id] = pool
-            return False
-        await db.execute(ADD, pool.isp_id, pool.id, [str(address) for address in fresh])
-        return True
 
 
 async def prolong(db: Connection, signs: Sequence[Sign]) -> None:

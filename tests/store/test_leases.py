@@ -61,13 +61,21 @@ async def test_a_race_gives_nobody_what_another_has(database: str, db: Db, pool:
     async with connections(database, LOGINS) as dbs:
         for round_ in range(RACES):
             logins = [claim(number, customer_id=100 * round_ + number) for number in range(LOGINS)]
-
-            async def ask(db: Db, of: Claim) -> LeasedAddress | None:
-                return await books[of.customer_id % 2].lease(db, of, pool, {})
-
-            given = [address for address in await race(dbs, logins, ask) if address is not None]
+            asked = await race(dbs, logins, partial(_lease_of_either, books, pool))
+            given = [address for address in asked if address is not None]
             assert len(given) == len(set(given)) == pool.size == 4, f"round {round_}"
             await reclaim(db, [ended(of) for of in logins])
+
+
+async def test_a_race_in_a_pool_that_is_new_leaves_nothing_over(database: str) -> None:
+    """Whoever looked before the rows were made, and grew the pool after that, looks again."""
+    books = [LeaseBook(), LeaseBook()]
+    async with connections(database, LOGINS) as dbs:
+        for isp_id in range(1, 2 * RACES):
+            pool = replace(HOMES, id=isp_id, isp_id=isp_id)
+            logins = [claim(number, isp_id=isp_id, customer_id=number) for number in range(LOGINS)]
+            given = await race(dbs, logins, partial(_lease_of_either, books, pool))
+            assert len(set(given) - {None}) == LOGINS - given.count(None) == pool.size, f"round {isp_id}"
 
 
 async def test_a_race_of_one_device_with_itself_takes_one_address(database: str, db: Db) -> None:
@@ -86,6 +94,10 @@ async def test_a_large_pool_grows_by_what_it_needs(database: str, db: Db) -> Non
     assert len(set(given)) == len(logins)
     assert None not in given
     assert await db.fetchval("SELECT count(*) FROM accounting.address_leases") <= 8 * AT_ONCE
+
+
+async def _lease_of_either(books: list[LeaseBook], pool: AddressPool, db: Db, of: Claim) -> LeasedAddress | None:
+    return await books[of.customer_id % 2].lease(db, of, pool, {})
 
 
 async def _lease_of(book: LeaseBook, pool: AddressPool, db: Db, of: Claim) -> LeasedAddress | None:
