@@ -11,7 +11,7 @@ import pytest
 from radiuscore.aaa.changes import Snapshot
 from radiuscore.aaa.records import Customer, Isp, Nas, ServicePlan
 from radiuscore.engine.engine import Engine
-from radiuscore.engine.policy_replica import ReplicaPolicy
+from radiuscore.engine.policy_reserving import ReservingPolicy
 from radiuscore.server.accounting_writer import AccountingWriter
 from radiuscore.server.batchsocket import datagram_socket
 from radiuscore.server.deferred_writer import LoginLog
@@ -19,6 +19,7 @@ from radiuscore.server.discardlog import DiscardLog
 from radiuscore.server.ledger import DatabaseLedger
 from radiuscore.server.link import DatabaseLink
 from radiuscore.server.listener import Listener
+from radiuscore.server.reservations import Reservations
 from radiuscore.state.nastable import NasTable
 from radiuscore.state.replica import Replica
 from radiuscore.wire.packet import encode_attributes, encode_request
@@ -41,8 +42,9 @@ class Bench:
         replica.load(Snapshot([Isp(1, "one")], [nas], [ServicePlan(1, 1, "home")], [customer]))
         link = DatabaseLink(self._connect, "a test")
         self.logins = LoginLog(link, self._write)
-        policy = ReplicaPolicy(replica, self.logins.offer, AccountingWriter(DatabaseLedger(link, "here")).submit)
-        engine = Engine(nases, access=policy.access, accounting=policy.accounting)
+        writer = AccountingWriter(DatabaseLedger(link, "here"))
+        policy = ReservingPolicy(replica, self.logins.offer, writer.submit, Reservations([link], replica))
+        engine = Engine(nases, access=policy.admit, accounting=policy.accounting)
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         sock.bind(("127.0.0.1", 0))
         self.client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
