@@ -340,6 +340,7 @@ CREATE TABLE IF NOT EXISTS control.customers (
   address_list          text CHECK (octet_length(address_list) BETWEEN 1 AND 247),
   quota_state           text CHECK (quota_state IN ('throttle', 'walled_garden', 'block')),
   quota_until           timestamptz,
+  quota_warned_at       timestamptz,
   full_name             varchar(200),
   email                 varchar(120),
   phone                 varchar(40),
@@ -529,6 +530,7 @@ CREATE TABLE IF NOT EXISTS control.reactions (
   node            text NOT NULL,
   kind            text NOT NULL CHECK (kind IN ('coa', 'disconnect')),
   cause           text NOT NULL,
+  why             text,
   attributes      bytea NOT NULL DEFAULT '',
   due             bytea,
   state           text NOT NULL DEFAULT 'queued'
@@ -915,6 +917,7 @@ COMMENT ON COLUMN control.customers.upload_bps IS 'bit/s from the customer; NULL
 COMMENT ON COLUMN control.customers.rate_limit IS 'whole Mikrotik-Rate-Limit, router''s view; overrides the speeds';
 COMMENT ON COLUMN control.customers.quota_state IS 'the quota''s action in force; written on crossing';
 COMMENT ON COLUMN control.customers.quota_until IS 'when quota_state ends: the start of the next period';
+COMMENT ON COLUMN control.customers.quota_warned_at IS 'when 80 % of the quota was last reached';
 COMMENT ON COLUMN control.quota_topups.octets IS 'octets added to the data quota while valid';
 COMMENT ON COLUMN control.quota_topups.seconds IS 's added to the time quota while valid';
 COMMENT ON COLUMN control.quota_topups.created_by IS 'users.id; may be an admin of no ISP';
@@ -945,7 +948,9 @@ COMMENT ON COLUMN control.reactions.attributes IS 'what a CoA-Request changes, e
 COMMENT ON COLUMN control.reactions.due IS 'what the session should have then, encoded; empty: it should not be; NULL: somebody asked for it';
 COMMENT ON COLUMN control.reactions.state IS 'sent: being asked now; failed: refused, or no answer to the last try; cancelled: no longer needed';
 COMMENT ON COLUMN control.reactions.result IS 'of the latest try';
-COMMENT ON COLUMN control.reactions.detail IS 'why, in a sentence for staff';
+COMMENT ON COLUMN control.reactions.cause IS 'what made it needed, in a word';
+COMMENT ON COLUMN control.reactions.why IS 'why a change was not enough, in a sentence for staff';
+COMMENT ON COLUMN control.reactions.detail IS 'what went wrong, in a sentence for staff';
 COMMENT ON COLUMN control.reactions.attempts IS 'how often the router was asked, each time with retransmissions';
 COMMENT ON COLUMN control.reactions.expires_at IS 'not sent after that';
 COMMENT ON COLUMN control.reactions.error_cause IS 'Error-Cause of a NAK (RFC 5176 section 3.5)';

@@ -7,9 +7,10 @@ import argparse
 import asyncio
 import logging
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from socket import gethostname
 from time import time
 from typing import Final
 
@@ -23,6 +24,9 @@ from mgmt.app import create_app, quiet_bad_requests
 from mgmt.health import Health
 from mgmt.jobs import run_jobs
 from mgmt.leader import lead
+from mgmt.react.leading import lead_reactions
+from mgmt.react.metrics import SenderCollector
+from mgmt.react.sender import Sender
 from mgmt.services import Pools, Services, make_services
 from mgmt.tracing import SOCKET_NAME as TRACE_SOCKET
 from mgmt.tracing import TraceServer
@@ -33,7 +37,7 @@ from radiuscore.server.channel_server import ChannelServer
 from radiuscore.server.config import Orders, ServeConfig
 from radiuscore.server.exposition import WorkerCollector
 from radiuscore.server.lifeline import Lifeline, read_orders
-from radiuscore.store.pool import ISP_ROLE, SYSTEM_ROLE, Pool, connect, open_pool
+from radiuscore.store.pool import ISP_ROLE, SYSTEM_ROLE, DirectConnection, Pool, connect, open_pool
 from radiuscore.store.sealing import Keyring
 
 CLOSE_S: Final = 5.0
@@ -55,12 +59,16 @@ async def manage(orders: Orders, host: str, port: int) -> None:
             owner = partial(connect, config.accounting_dsn, application_name="radiuscore jobs")
             databases = Databases(control, accounting, owner)
             leader = partial(connect, config.dsn, application_name="radiuscore jobs")
-            async with _listening(channel, traces), _serving(health, channel, services, host, port):
+            watcher = partial(connect, config.dsn, role=SYSTEM_ROLE, application_name="radiuscore reactions")
+            sender = Sender(gethostname(), control, accounting, watcher, services.keyring, services.guard)
+            metrics = _metrics(channel, sender)
+            async with _listening(channel, traces), _serving(health, metrics, services, host, port):
                 lifeline.ready()
                 async with asyncio.TaskGroup() as tasks:
                     running = [
                         tasks.create_task(health.watch(), name="health"),
-                        tasks.create_task(lead(leader, partial(_jobs, databases)), name="jobs"),
+                        tasks.create_task(lead(leader, partial(_jobs, databases, watcher, services)), name="jobs"),
+                        tasks.create_task(sender.run(), name="sender of reactions"),
                     ]
                     await lifeline.ended.wait()
                     for task in running:
@@ -72,9 +80,13 @@ async def _probe(*pools: Pool) -> None:
         await pool.execute("SELECT 1")
 
 
-async def _jobs(databases: Databases) -> None:
+async def _jobs(
+    databases: Databases, connect_watcher: Callable[[], Awaitable[DirectConnection]], services: Services
+) -> None:
     """Run the jobs from now on; who was silent before has not been heard, because perhaps nobody listened."""
-    await run_jobs(jobs_of(databases, heard_since=time()))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(run_jobs(jobs_of(databases, heard_since=time())))
+        tasks.create_task(lead_reactions(databases.control, databases.accounting, connect_watcher, services.keyring))
 
 
 @asynccontextmanager
@@ -115,15 +127,20 @@ async def _listening(channel: ChannelServer, traces: TraceServer) -> AsyncIterat
         await channel.close()
 
 
-@asynccontextmanager
-async def _serving(
-    health: Health, channel: ChannelServer, services: Services, host: str, port: int
-) -> AsyncIterator[None]:
-    """Answer HTTP."""
+def _metrics(channel: ChannelServer, sender: Sender) -> CollectorRegistry:
     metrics = CollectorRegistry()
     metrics.register(WorkerCollector(lambda: list(channel.reports.values())))
+    metrics.register(SenderCollector(sender))
     for standard in (ProcessCollector, PlatformCollector, GCCollector):
         standard(registry=metrics)
+    return metrics
+
+
+@asynccontextmanager
+async def _serving(
+    health: Health, metrics: CollectorRegistry, services: Services, host: str, port: int
+) -> AsyncIterator[None]:
+    """Answer HTTP."""
     quiet_bad_requests()
     runner = web.AppRunner(create_app(health, metrics, services), access_log=None, shutdown_timeout=CLOSE_S)
     await runner.setup()

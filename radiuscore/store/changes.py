@@ -27,7 +27,7 @@ POLL_S: Final = 2.0  # also without a NOTIFY, so that the replica's age is known
 PROBE_TIMEOUT_S: Final = 2.0
 MAX_MARK_AGE: Final = timedelta(hours=47)  # control.prune_change_log() keeps 48
 MAX_BACKOFF_S: Final = 5.0
-_AT_ONCE: Final = 2000  # changes handed over together; more come in several parts, so that packets are answered
+AT_ONCE: Final = 2000  # changes handed over together; more come in several parts, so that packets are answered
 
 _OUTAGES: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
@@ -178,8 +178,8 @@ async def _read_touched(db: Connection, keyring: Keyring, touched: _Touched) -> 
 
 
 def _parts(changes: list[Change]) -> Iterator[Changes]:
-    for start in range(0, max(len(changes), 1), _AT_ONCE):
-        yield Changes(tuple(changes[start : start + _AT_ONCE]))
+    for start in range(0, max(len(changes), 1), AT_ONCE):
+        yield Changes(tuple(changes[start : start + AT_ONCE]))
 
 
 async def _wait(woken: asyncio.Event) -> None:

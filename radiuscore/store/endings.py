@@ -1,4 +1,4 @@
-"""Sessions that end without a Stop: their NAS restarted, or the same device is on the same line anew.
+"""Sessions that end without a Stop: their NAS restarted or says so, or the same device is on the same line anew.
 
 What ends a session this way is evidence, not a Stop: its last counters stand, it waits among the live ones for 24
 hours, and a report that is sent after the evidence opens it again.
@@ -7,8 +7,10 @@ hours, and a report that is sent after the evidence opens it again.
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import UUID
 
 from radiuscore.aaa.accounting import AccountingEvent
+from radiuscore.aaa.records import IspId, NasId
 from radiuscore.store.pool import Connection
 from radiuscore.store.reports import Outcome, Recorded, Report, sent_at
 
@@ -121,6 +123,26 @@ UPDATE accounting.sessions AS s
    AND s.username_key = gone.username_key
 RETURNING s.isp_id, s.nas_id, s.acct_session_id, s.username_key, s.id, s.customer_id
 """
+
+
+# The NAS has ended it, or has no such session any more.
+END_DISCONNECTED: Final = """
+UPDATE accounting.sessions AS s
+   SET state = 'closed', closed_by = 'disconnect', stopped_at = s.updated_at, closed_at = now(), closed_as_of = now()
+ WHERE s.isp_id = $1
+   AND s.nas_id = $2
+   AND s.acct_session_id = $3
+   AND s.id = $4
+   AND s.state <> 'closed'
+RETURNING s.isp_id, s.nas_id, s.acct_session_id, s.username_key, s.id, s.customer_id
+"""
+
+
+async def end_disconnected(
+    db: Connection, isp_id: IspId, nas_id: NasId, acct_session_id: str, session_id: UUID
+) -> list[Recorded]:
+    """Close a session that its NAS says is over, and return it. Its Stop, if one comes, has the last word."""
+    return ended(await db.fetch(END_DISCONNECTED, isp_id, nas_id, acct_session_id, session_id))
 
 
 async def end_displaced(db: Connection, starts: Sequence[Report]) -> list[Recorded]:

@@ -1,5 +1,6 @@
 """Usage of customers as the recording of sessions counted it: by local hour and day, and by the quota's period."""
 
+from collections.abc import Collection
 from datetime import date, datetime
 from typing import Final, NamedTuple
 
@@ -35,6 +36,13 @@ SELECT isp_id, customer_id, period, period_start, input_octets, output_octets, s
    AND customer_id = $2
    AND period = $3
    AND period_start = $4
+"""
+
+FIND_PERIODS: Final = """
+SELECT u.isp_id, u.customer_id, u.period, u.period_start, u.input_octets, u.output_octets, u.session_time
+  FROM unnest($1::int[], $2::bigint[], $3::text[], $4::date[])
+    AS wanted (isp_id, customer_id, period, period_start)
+  JOIN accounting.usage_period AS u USING (isp_id, customer_id, period, period_start)
 """
 
 FIND_CHANGED_PERIODS: Final = """
@@ -92,6 +100,13 @@ async def find_period(
     """Return what a customer has used of a period (`periods.period_start`); zeros where that is nothing."""
     row = await db.fetchrow(FIND_PERIOD, isp_id, customer_id, period, period_start)
     return PeriodOfUsage(isp_id, customer_id, period, period_start, 0, 0, 0) if row is None else _period(row)
+
+
+async def find_periods(
+    db: Connection, wanted: Collection[tuple[IspId, CustomerId, QuotaPeriod, date]]
+) -> list[PeriodOfUsage]:
+    """Return what customers have used of a period each, of those who have used anything."""
+    return [_period(row) for row in await db.fetch(FIND_PERIODS, *zip(*wanted, strict=True))] if wanted else []
 
 
 async def find_changed_periods(db: Connection, within_s: float) -> list[PeriodOfUsage]:
