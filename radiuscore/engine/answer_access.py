@@ -96,14 +96,10 @@ class AccessAnswerer:
             nt_hash_hash = credential.proved.nt_hash_hash
             success = mschap.v2_success(nt_hash_hash, credential.nt_response, credential.challenge_hash)
             keys = mppe.v2_keys(nt_hash_hash, credential.nt_response)
-            return encode_attributes(
-                (
-                    MS_CHAP2_SUCCESS(bytes((credential.ident,)) + success),
-                    *mppe.v2_attributes(keys, self._random(2), secret, authenticator),
-                )
-            )
+            encryption = mppe.v2_attributes(keys, self._random(2), secret, authenticator)
+            return encode_attributes((MS_CHAP2_SUCCESS(bytes((credential.ident,)) + success),)) + encryption
         if isinstance(credential, MsChapV1) and credential.proved is not None:
-            return encode_attributes(mppe.v1_attributes(credential.proved.nt_hash_hash, secret, authenticator))
+            return mppe.v1_attributes(credential.proved.nt_hash_hash, secret, authenticator)
         return b""
 
     def _reject_attributes(self, request: AccessRequest, decision: Reject) -> bytes:

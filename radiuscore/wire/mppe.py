@@ -3,7 +3,6 @@
 from hashlib import sha1
 from typing import Final, NamedTuple
 
-from radiuscore.wire.attributes import VENDOR_SPECIFIC
 from radiuscore.wire.microsoft import (
     MS_CHAP_MPPE_KEYS,
     MS_MPPE_ENCRYPTION_POLICY,
@@ -11,7 +10,7 @@ from radiuscore.wire.microsoft import (
     MS_MPPE_RECV_KEY,
     MS_MPPE_SEND_KEY,
 )
-from radiuscore.wire.packet import Pair
+from radiuscore.wire.packet import encode_attributes
 from radiuscore.wire.password import hide_blocks, hide_salted
 from radiuscore.wire.secret import SharedSecret
 
@@ -29,11 +28,14 @@ _PAD_2: Final = b"\xf2" * 40
 _AS_CLIENT: Final = _PAD_1 + _CLIENT_SENDS + _PAD_2
 _AS_SERVER: Final = _PAD_1 + _SERVER_SENDS + _PAD_2
 
-_TYPES: Final = MS_MPPE_ENCRYPTION_TYPES(RC4_40_OR_128_BIT)
-_POLICIES: Final = {policy: MS_MPPE_ENCRYPTION_POLICY(policy) for policy in (ENCRYPTION_ALLOWED, ENCRYPTION_REQUIRED)}
+# What is the same in every Accept is encoded once.
+_POLICY_AND_TYPES: Final = {
+    policy: encode_attributes((MS_MPPE_ENCRYPTION_POLICY(policy), MS_MPPE_ENCRYPTION_TYPES(RC4_40_OR_128_BIT)))
+    for policy in (ENCRYPTION_ALLOWED, ENCRYPTION_REQUIRED)
+}
 _HIDDEN_KEY_LENGTH: Final = 34  # salt, then the key with its length, padded
-_SEND_KEY: Final = MS_MPPE_SEND_KEY(bytes(_HIDDEN_KEY_LENGTH))[1][:-_HIDDEN_KEY_LENGTH]
-_RECV_KEY: Final = MS_MPPE_RECV_KEY(bytes(_HIDDEN_KEY_LENGTH))[1][:-_HIDDEN_KEY_LENGTH]
+_SEND_KEY: Final = encode_attributes([MS_MPPE_SEND_KEY(bytes(_HIDDEN_KEY_LENGTH))])[:-_HIDDEN_KEY_LENGTH]
+_RECV_KEY: Final = encode_attributes([MS_MPPE_RECV_KEY(bytes(_HIDDEN_KEY_LENGTH))])[:-_HIDDEN_KEY_LENGTH]
 
 
 class MppeKeys(NamedTuple):
@@ -54,35 +56,29 @@ def v2_keys(nt_hash_hash: bytes, nt_response: bytes) -> MppeKeys:
 
 def v2_attributes(
     keys: MppeKeys, salt: bytes, secret: SharedSecret, request_authenticator: bytes, policy: int = ENCRYPTION_ALLOWED
-) -> tuple[Pair, ...]:
-    """Return what an Access-Accept carries after MS-CHAPv2: policy, types and both keys (RFC 2548 §2.4).
+) -> bytes:
+    """Return, encoded, what an Access-Accept carries after MS-CHAPv2: policy, types and both keys (RFC 2548 §2.4).
 
     ``salt`` is 2 random octets; the second key's differs from it. Policy and types go with the keys always: pppd
     drops keys that come alone.
     """
     other = bytes((salt[0], salt[1] ^ 1))
-    return (
-        _POLICIES[policy],
-        _TYPES,
-        (VENDOR_SPECIFIC, _SEND_KEY + hide_salted(keys.send, salt, secret, request_authenticator)),
-        (VENDOR_SPECIFIC, _RECV_KEY + hide_salted(keys.recv, other, secret, request_authenticator)),
-    )
+    send = hide_salted(keys.send, salt, secret, request_authenticator)
+    recv = hide_salted(keys.recv, other, secret, request_authenticator)
+    return _POLICY_AND_TYPES[policy] + _SEND_KEY + send + _RECV_KEY + recv
 
 
 def v1_attributes(
     nt_hash_hash: bytes, secret: SharedSecret, request_authenticator: bytes, policy: int = ENCRYPTION_ALLOWED
-) -> tuple[Pair, ...]:
-    """Return what an Access-Accept carries after MS-CHAPv1: policy, types and the key material (RFC 2548 §2.4.1).
+) -> bytes:
+    """Return, encoded, what an Access-Accept carries after MS-CHAPv1: policy, types, key material (RFC 2548 §2.4.1).
 
     The NAS derives the session keys itself (RFC 3079 §2). The NT key is the hash of the NT hash, as every NAS
     expects; the LM key, for 40 bits without an NT hash, is zero.
     """
     material = bytes(_LM_KEY_LENGTH) + nt_hash_hash
-    return (
-        _POLICIES[policy],
-        _TYPES,
-        MS_CHAP_MPPE_KEYS(hide_blocks(material, secret, request_authenticator)),
-    )
+    hidden = MS_CHAP_MPPE_KEYS(hide_blocks(material, secret, request_authenticator))
+    return _POLICY_AND_TYPES[policy] + encode_attributes((hidden,))
 
 
 def _sha1(octets: bytes) -> bytes:

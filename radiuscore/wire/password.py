@@ -84,11 +84,11 @@ def _padded(value: bytes) -> bytes:
 
 
 def _hide(plain: bytes, secret: SharedSecret, seed: bytes) -> bytes:
-    hidden = b""
+    hidden: list[bytes] = []
     for start in range(0, len(plain), BLOCK_LENGTH):
         seed = _xor(plain[start : start + BLOCK_LENGTH], secret.keyed_md5(seed))
-        hidden += seed
-    return hidden
+        hidden.append(seed)
+    return b"".join(hidden)
 
 
 def _reveal(hidden: bytes, secret: SharedSecret, seed: bytes) -> bytes:

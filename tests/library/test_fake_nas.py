@@ -335,12 +335,12 @@ async def test_keys_for_encryption_must_be_those_of_the_login(method: str) -> No
         request = decode(datagram)
         secret, hashed_hash, other = SharedSecret(SECRET), mschap.nt_hash_hash(mschap.nt_hash(PASSWORD)), bytes(16)
         if method == "mschapv1":
-            return reply_to(datagram, 2, *mppe.v1_attributes(hashed_hash, secret, other))
+            return reply_to(datagram, 2, attributes=mppe.v1_attributes(hashed_hash, secret, other))
         response = MS_CHAP2_RESPONSE.first(request) or b""
         hashed = mschap.challenge_hash(response[2:18], MS_CHAP_CHALLENGE.first(request) or b"", b"alice")
         success = MS_CHAP2_SUCCESS(response[:1] + mschap.v2_success(hashed_hash, response[26:50], hashed))
         keys = mppe.v2_keys(hashed_hash, response[26:50])
-        return reply_to(datagram, 2, success, *mppe.v2_attributes(keys, b"\0\0", secret, other))
+        return reply_to(datagram, 2, success, attributes=mppe.v2_attributes(keys, b"\0\0", secret, other))
 
     async with scripted(wrong_keys) as nas:
         with pytest.raises(BadProof, match=r"MPPE-Keys|MPPE-Send-Key"):

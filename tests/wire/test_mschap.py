@@ -12,7 +12,7 @@ from radiuscore.wire.microsoft import (
     MS_MPPE_RECV_KEY,
     MS_MPPE_SEND_KEY,
 )
-from radiuscore.wire.packet import Packet
+from radiuscore.wire.packet import Packet, decode, encode_reply
 from radiuscore.wire.password import reveal_blocks, reveal_salted
 from radiuscore.wire.secret import SharedSecret
 from tests.wire.strategies import authenticators, salts, secrets
@@ -79,11 +79,15 @@ def test_keys_of_rfc3079_section_3_5_3() -> None:
     assert keys.send.hex() not in repr(keys)
 
 
+def accept(attributes: bytes) -> Packet:
+    return decode(encode_reply(2, 1, bytes(16), attributes, SECRET, sign=False))
+
+
 @given(st.binary(min_size=16, max_size=16), salts, secrets, authenticators)
 def test_a5_the_nas_decrypts_the_keys(key: bytes, salt: bytes, secret: SharedSecret, authenticator: bytes) -> None:
     """A5, A5b: different salts with the top bit set, policy and types beside the keys."""
     keys = mppe.v2_keys(key, NT_RESPONSE)
-    packet = Packet(2, 1, bytes(16), mppe.v2_attributes(keys, salt, secret, authenticator))
+    packet = accept(mppe.v2_attributes(keys, salt, secret, authenticator))
 
     sent, received = MS_MPPE_SEND_KEY.first(packet), MS_MPPE_RECV_KEY.first(packet)
     assert sent is not None
@@ -97,7 +101,7 @@ def test_a5_the_nas_decrypts_the_keys(key: bytes, salt: bytes, secret: SharedSec
 
 def test_a5_the_keys_of_v1_are_the_hash_of_the_nt_hash() -> None:
     """RFC 2548 §2.4.1: 8 octets for LM, 16 for NT, padded to 32 and hidden as a password is."""
-    packet = Packet(2, 1, bytes(16), mppe.v1_attributes(NT_HASH_HASH, SECRET, AUTHENTICATOR, mppe.ENCRYPTION_REQUIRED))
+    packet = accept(mppe.v1_attributes(NT_HASH_HASH, SECRET, AUTHENTICATOR, mppe.ENCRYPTION_REQUIRED))
 
     hidden = MS_CHAP_MPPE_KEYS.first(packet)
     assert hidden is not None
