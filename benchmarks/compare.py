@@ -144,7 +144,7 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
     async with populated(options.customers, per_isp=options.customers) as population:
         pin(population.postmaster, SERVER_CORE)
         async with (
-            freeradius(options.customers, _PINNED, options.freeradius_options.split()) as theirs,
+            freeradius(options.customers, bare=options.bare, prefix=_PINNED) as theirs,
             serving(population, _PINNED) as ours,
         ):
             pair = (
@@ -161,6 +161,7 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
         "rounds": options.rounds,
         "machine": machine(),
         "freeradius": await version(),
+        "bare": options.bare,
         "postgres": population.postgres,
     }
 
@@ -172,7 +173,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--customers", type=int, default=10_000)
     parser.add_argument("--requests", type=int, default=20_000, help="how many to build; each port goes round them")
-    parser.add_argument("--freeradius-options", default="", help="such as -s: one thread")
+    parser.add_argument("--bare", action="store_true", help="FreeRADIUS without what Debian configures beside `files`")
     print(json.dumps(asyncio.run(run(parser.parse_args())), indent=2))
 
 

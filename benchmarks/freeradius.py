@@ -1,7 +1,8 @@
-"""FreeRADIUS 3.2 with `files`, configured to do as little as it can: no log, no `preprocess`, no session, no proxy.
+"""FreeRADIUS 3.2 with `files`: as Debian configures it, or ``bare``, which does as little as a RADIUS server can.
 
-Accounting is acknowledged and forgotten. The Accept carries what the product's does, but for Message-Authenticator,
-which version 3.2.1 does not put there.
+As Debian does it: the modules of its default site, no log of logins; changed are the ports, the clients and the users.
+``bare`` keeps `files` and what checks a password, nothing else; accounting is acknowledged and forgotten.
+The Accept carries what the product's does, but for Message-Authenticator, which version 3.2.1 does not put there.
 """
 
 import asyncio
@@ -12,13 +13,15 @@ import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 from benchmarks.population import SECRET, password, username
 from benchmarks.product import Serving, first_accept, free_port
 
-_PROGRAM = shutil.which("freeradius") or shutil.which("radiusd")
+_DEBIAN: Final = Path("/etc/freeradius/3.0")
+_PROGRAM: Final = shutil.which("freeradius") or shutil.which("radiusd")
 
-_CONFIGURATION = """
+_CONFIGURATION: Final = """
 prefix = {folder}
 localstatedir = {folder}
 sysconfdir = {folder}
@@ -106,7 +109,7 @@ server benchmark {{
 }}
 """
 
-_USER = """{name} Cleartext-Password := "{password}"
+_USER: Final = """{name} Cleartext-Password := "{password}"
 \tMikrotik-Rate-Limit = "10M/50M",
 \tFramed-Pool = "customers",
 \tAcct-Interim-Interval = 300,
@@ -116,20 +119,19 @@ _USER = """{name} Cleartext-Password := "{password}"
 
 
 @asynccontextmanager
-async def freeradius(customers: int, prefix: Sequence[str] = (), options: Sequence[str] = ()) -> AsyncIterator[Serving]:
+async def freeradius(customers: int, *, bare: bool, prefix: Sequence[str] = ()) -> AsyncIterator[Serving]:
     """Start FreeRADIUS with the customers of `population`, give it once it accepts, and stop it."""
     if _PROGRAM is None:
         raise SystemExit("FreeRADIUS is not installed: apt-get install freeradius")
     with tempfile.TemporaryDirectory() as name:
-        folder, auth, acct = Path(name), free_port(), free_port()
-        await asyncio.to_thread(_configure, folder, customers, auth, acct)
+        folder, auth, acct = Path(name, "raddb"), free_port(), free_port()
+        await asyncio.to_thread(_configure if bare else _configure_as_debian, folder, customers, auth, acct)
         process = await asyncio.create_subprocess_exec(
             *prefix,
             _PROGRAM,
             "-f",
             "-d",
-            name,
-            *options,
+            str(folder),
             env=os.environ | {"LC_ALL": "C"},
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
@@ -153,8 +155,37 @@ async def version() -> str:
 
 
 def _configure(folder: Path, customers: int, auth: int, acct: int) -> None:
+    folder.mkdir()
     configuration = _CONFIGURATION.format(folder=folder, secret=SECRET.decode(), auth=auth, acct=acct)
     (folder / "radiusd.conf").write_text(configuration)
     (folder / "dictionary").write_text("$INCLUDE /usr/share/freeradius/dictionary\n")
+    (folder / "users").write_text(_users(customers))
+
+
+def _configure_as_debian(folder: Path, customers: int, auth: int, acct: int) -> None:
+    """Copy the package's configuration and change only where it listens, for whom, and where it keeps its files."""
+    shutil.copytree(_DEBIAN, folder, symlinks=True)
+    main = (folder / "radiusd.conf").read_text()
+    for old, new in (
+        ("raddbdir = /etc/freeradius/3.0", f"raddbdir = {folder}"),
+        ("logdir = /var/log/freeradius", f"logdir = {folder}"),
+        ("run_dir = ${localstatedir}/run/${name}", f"run_dir = {folder}"),
+        ("\tuser = freerad\n\tgroup = freerad\n", ""),
+    ):
+        main = main.replace(old, new)
+    (folder / "radiusd.conf").write_text(main)
+    site = folder / "sites-available/default"
+    parts = site.read_text().split("\tport = 0\n")
+    ports = (auth, acct, auth, acct)
+    site.write_text("".join(f"{part}\tport = {port}\n" for part, port in zip(parts, ports, strict=False)) + parts[-1])
+    (folder / "clients.conf").write_text(
+        f'client routers {{\n  ipaddr = 127.0.0.0/8\n  secret = "{SECRET.decode()}"\n}}\n'
+    )
+    (folder / "proxy.conf").write_text("realm LOCAL {\n}\n")  # Debian's sends our customers' realm elsewhere
+    (folder / "mods-config/files/authorize").write_text(_users(customers))
+    (folder / "sites-enabled/inner-tunnel").unlink()
+
+
+def _users(customers: int) -> str:
     users = (_USER.format(name=username(n), password=password(n), number=n) for n in range(1, customers + 1))
-    (folder / "users").write_text("".join(users))
+    return "".join(users)
