@@ -44,6 +44,8 @@ CODES: Final[Mapping[str, Kind]] = {
     "username_taken": Kind(409, "The ISP has a customer of that name"),
     "name_taken": Kind(409, "The ISP has one of that name"),
     "device_ip_taken": Kind(409, "The ISP has a device at that address"),
+    "device_credentials_missing": Kind(409, "The device has no username and password to log in with"),
+    "radius_secret_missing": Kind(409, "The device has no RADIUS secret"),
     "in_use": Kind(409, "It is still in use"),
     "own_account": Kind(409, "One's own account must be changed by somebody else"),
     "mfa_enabled": Kind(409, "One-time passwords are enabled already"),

@@ -2,10 +2,23 @@
 
 from typing import Final
 
-from mgmt.api import auth, customer_insight, customers, devices, insight, isp_keys, isps, plans, users
+from mgmt.api import (
+    auth,
+    customer_insight,
+    customers,
+    device_connections,
+    device_doctor,
+    devices,
+    insight,
+    isp_keys,
+    isps,
+    plans,
+    users,
+)
 from mgmt.api.schemas import auth as auth_schemas
 from mgmt.api.schemas import customer_insight as customer_insight_schemas
 from mgmt.api.schemas import customers as customer_schemas
+from mgmt.api.schemas import device_connections as connection_schemas
 from mgmt.api.schemas import devices as device_schemas
 from mgmt.api.schemas import insight as insight_schemas
 from mgmt.api.schemas import isps as isp_schemas
@@ -161,6 +174,42 @@ _DEVICES: Final = (
         answer=device_schemas.DeviceShown,
     ),
     Route("DELETE", f"/api/devices/{ID}", devices.delete_device, EDITORS, "devices", status=204),
+    Route(
+        "POST",
+        f"/api/devices/{ID}/test-connection",
+        device_connections.test_device_connection,
+        ANYONE,
+        "devices",
+        body=connection_schemas.ConnectionBody,
+        answer=connection_schemas.ConnectionShown,
+    ),
+    Route(
+        "POST",
+        f"/api/devices/{ID}/sync",
+        device_connections.sync_device,
+        ANYONE,
+        "devices",
+        body=connection_schemas.ConnectionBody,
+        answer=connection_schemas.SyncShown,
+    ),
+    Route(
+        "GET",
+        f"/api/devices/{ID}/interfaces",
+        device_connections.list_device_interfaces,
+        ANYONE,
+        "devices",
+        query=connection_schemas.ConnectionQuery,
+        answer=connection_schemas.InterfacesShown,
+    ),
+    Route(
+        "POST",
+        f"/api/devices/{ID}/doctor",
+        device_doctor.examine_device,
+        ANYONE,
+        "devices",
+        query=connection_schemas.DoctorQuery,
+        answer=connection_schemas.DoctorShown,
+    ),
 )
 
 _CUSTOMERS: Final = (

@@ -9,10 +9,11 @@ from weakref import WeakValueDictionary
 
 from aiohttp import web
 
-from mgmt.apiconfig import ApiConfig
+from mgmt.apiconfig import ApiConfig, RadiusPlace
 from mgmt.auth.hashing import PasswordDesk
 from mgmt.auth.tokens import TokenSigner
 from mgmt.cursors import CursorSigner
+from mgmt.devicesync import RouterDesk
 from mgmt.ratelimit import RequestLimiter
 from mikrotik import AddressGuard
 from radiuscore.store.pool import Connection, Pool, as_isp
@@ -53,11 +54,14 @@ class Services:
     cursors: CursorSigner
     limiter: RequestLimiter
     guard: AddressGuard
+    routers: RouterDesk
+    radius: RadiusPlace
     passwords: PasswordDesk = field(default_factory=PasswordDesk)
 
 
 def make_services(control: Pools, accounting: Pools, keyring: Keyring, config: ApiConfig) -> Services:
     """Return the services of one process."""
+    guard = AddressGuard(config.outbound_allow)
     return Services(
         control=control,
         accounting=accounting,
@@ -65,7 +69,9 @@ def make_services(control: Pools, accounting: Pools, keyring: Keyring, config: A
         tokens=TokenSigner(config.jwt_secret_key),
         cursors=CursorSigner(config.jwt_secret_key),
         limiter=RequestLimiter(config.rate),
-        guard=AddressGuard(config.outbound_allow),
+        guard=guard,
+        routers=RouterDesk(keyring, guard, config.routers),
+        radius=config.radius,
     )
 
 

@@ -8,16 +8,17 @@ INSERT: Final = """
 INSERT INTO control.devices
        (id, isp_id, username, password, api_key, device_name, device_ip, device_model, location, notes, radius_sources,
         radius_secret, nas_identifier, coa_port, api_port, ssh_port, use_tls, tls_fingerprint,
-        require_message_authenticator, limit_proxy_state, swap_octets)
+        ssh_host_key, require_message_authenticator, limit_proxy_state, swap_octets)
 SELECT $2, $1, new.username, new.password, new.api_key, new.device_name, new.device_ip, new.device_model, new.location,
        new.notes, new.radius_sources, new.radius_secret, new.nas_identifier, new.coa_port, new.api_port, new.ssh_port,
-       new.use_tls, new.tls_fingerprint, new.require_message_authenticator, new.limit_proxy_state, new.swap_octets
+       new.use_tls, new.tls_fingerprint, new.ssh_host_key, new.require_message_authenticator, new.limit_proxy_state,
+       new.swap_octets
   FROM jsonb_populate_record(NULL::control.devices, $3) AS new
 """
 LOCK: Final = "SELECT id FROM control.devices WHERE isp_id = $1 AND id = $2 FOR NO KEY UPDATE"
 FIND: Final = """
 SELECT d.id, d.isp_id, d.username, d.device_name, d.device_ip, d.device_model, d.location, d.notes, d.radius_sources,
-       d.nas_identifier, d.coa_port, d.api_port, d.ssh_port, d.use_tls, d.tls_fingerprint,
+       d.nas_identifier, d.coa_port, d.api_port, d.ssh_port, d.use_tls, d.tls_fingerprint, d.ssh_host_key,
        d.require_message_authenticator, d.message_authenticator_seen_at, d.limit_proxy_state, d.swap_octets,
        d.proved_at, d.password IS NOT NULL AS has_password, d.api_key IS NOT NULL AS has_api_key,
        CASE WHEN d.radius_secret IS NOT NULL THEN 'device' WHEN i.radius_secret IS NOT NULL THEN 'isp' END
@@ -31,7 +32,7 @@ SELECT d.id, d.isp_id, d.username, d.device_name, d.device_ip, d.device_model, d
 """
 LIST: Final = """
 SELECT d.id, d.isp_id, d.username, d.device_name, d.device_ip, d.device_model, d.location, d.notes, d.radius_sources,
-       d.nas_identifier, d.coa_port, d.api_port, d.ssh_port, d.use_tls, d.tls_fingerprint,
+       d.nas_identifier, d.coa_port, d.api_port, d.ssh_port, d.use_tls, d.tls_fingerprint, d.ssh_host_key,
        d.require_message_authenticator, d.message_authenticator_seen_at, d.limit_proxy_state, d.swap_octets,
        d.proved_at, d.password IS NOT NULL AS has_password, d.api_key IS NOT NULL AS has_api_key,
        CASE WHEN d.radius_secret IS NOT NULL THEN 'device' WHEN i.radius_secret IS NOT NULL THEN 'isp' END
@@ -64,7 +65,7 @@ UPDATE_OTHER: Final = """
 UPDATE control.devices AS d
    SET username = new.username, password = new.password, api_key = new.api_key, device_model = new.device_model,
        location = new.location, notes = new.notes, api_port = new.api_port, ssh_port = new.ssh_port,
-       use_tls = new.use_tls, tls_fingerprint = new.tls_fingerprint
+       use_tls = new.use_tls, tls_fingerprint = new.tls_fingerprint, ssh_host_key = new.ssh_host_key
   FROM control.devices AS old, jsonb_populate_record(old, $3) AS new
  WHERE old.isp_id = $1 AND old.id = $2 AND d.isp_id = $1 AND d.id = $2
 """

@@ -66,7 +66,16 @@ class DeviceFields(Body):
     ssh_port: Port | None = None
     use_tls: bool = False
     tls_fingerprint: Annotated[
-        str | None, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the router's certificate, hex.")
+        str | None,
+        Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the router's certificate, hex. Null: the next."),
+    ] = None
+    ssh_host_key: Annotated[
+        str | None,
+        Field(
+            max_length=200,
+            pattern=r"^[a-z0-9@.-]+ SHA256:[A-Za-z0-9+/]{43}$",
+            description="Kind and SHA-256 of the router's SSH host key. Null: the next one is taken and pinned.",
+        ),
     ] = None
     require_message_authenticator: WhetherSigned = "auto"
     limit_proxy_state: bool = True
@@ -102,6 +111,7 @@ class DeviceShown(Shown):
     ssh_port: int | None
     use_tls: bool
     tls_fingerprint: str | None
+    ssh_host_key: str | None
     require_message_authenticator: WhetherSigned
     message_authenticator_seen_at: datetime | None
     limit_proxy_state: bool

@@ -133,15 +133,15 @@ class House:
 
 @asynccontextmanager
 async def serving(
-    database: str, keyring: Keyring, *, rate: int = 100_000, pool: int = 4, cancels: bool = False
+    database: str, keyring: Keyring, *, rate: int = 100_000, pool: int = 4, cancels: bool = False, **config: Any
 ) -> AsyncIterator[Api]:
-    """Serve the API on a free port."""
+    """Serve the API on a free port; ``config`` is more of `ApiConfig`."""
     async with AsyncExitStack() as stack:
         isp, system = [await open_pool(database, role=role, max_size=pool) for role in (ISP_ROLE, SYSTEM_ROLE)]
         stack.push_async_callback(isp.close)
         stack.push_async_callback(system.close)
         pools = Pools(isp, system)
-        services = make_services(pools, pools, keyring, ApiConfig(JWT_SECRET_KEY, RequestRate(rate, 60)))
+        services = make_services(pools, pools, keyring, ApiConfig(JWT_SECRET_KEY, RequestRate(rate, 60), **config))
         health = Health(dict, 1, lambda: system.execute("SELECT 1"))
         app = create_app(health, CollectorRegistry(), services)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1, handler_cancellation=cancels)

@@ -45,6 +45,10 @@ EXPECTED = {
     "GET /api/devices/{id}": "aisk",
     "PATCH /api/devices/{id}": "aik",
     "DELETE /api/devices/{id}": "aik",
+    "POST /api/devices/{id}/test-connection": "aisk",
+    "POST /api/devices/{id}/sync": "aisk",
+    "GET /api/devices/{id}/interfaces": "aisk",
+    "POST /api/devices/{id}/doctor": "aisk",
     "GET /api/customers": "aisk",
     "POST /api/customers": "aik",
     "GET /api/customers/{id}": "aisk",
@@ -145,6 +149,8 @@ BODIES: dict[str, dict[str, Any]] = {
 OTHER_BODIES: dict[str, dict[str, Any]] = {
     "POST /api/isps/{id}/rotate-api-key": {},
     "POST /api/isps/{id}/rotate-radius-secret": {},
+    "POST /api/devices/{id}/test-connection": {"connection_type": "api"},
+    "POST /api/devices/{id}/sync": {"connection_type": "api"},
     "POST /api/customers/{id}/explain": {},
 }
 
