@@ -47,7 +47,7 @@ def statements() -> dict[str, str]:
 STATEMENTS = statements()
 
 # Upkeep that is the same for every ISP, by the age of the rows.
-FOR_ALL_ISPS = {"radiuscore.store.sweep.FORGET_PERIODS"}
+FOR_ALL_ISPS = {"radiuscore.store.sweep.FORGET_PERIODS", "mgmt.store.reactions.EXPIRE"}
 
 
 @pytest.mark.postgres
