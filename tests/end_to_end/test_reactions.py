@@ -244,3 +244,27 @@ async def test_a_leader_that_dies_is_caught_up_with_and_nothing_is_sent_twice(si
         row["id"] for row in rows
     ]
     assert len(session.changes) == 2
+
+
+async def test_an_interim_over_the_quota_throttles_and_a_top_up_lets_out_again(site: Site) -> None:
+    session = await site.online()
+    await site.change_plan(data_quota_octets=5_000_000_000)
+    await site.change_plan(throttle_download_bps=1_000_000)
+    await site.change_plan(throttle_upload_bps=1_000_000)
+    await session.interim(output_octets=4_900_000_000, session_time=60)
+    await session.interim(output_octets=5_100_000_000, session_time=120)
+
+    request = await site.heard(20)
+    assert MIKROTIK_RATE_LIMIT.first(request.packet) == "1M/1M"
+    await site.settled("applied")
+    assert session.online
+    again = await site.nas.login(site.tenant.username, site.tenant.password.decode())
+    assert again.get(MIKROTIK_RATE_LIMIT) == "1M/1M"
+
+    await site.db.execute(
+        "INSERT INTO control.quota_topups (isp_id, customer_id, octets) VALUES ($1, $2, 1000000000)",
+        site.tenant.isp_id,
+        site.tenant.customer_id,
+    )
+    assert MIKROTIK_RATE_LIMIT.first((await site.heard(20)).packet) == "10M/10M"
+    await site.settled("applied", "applied")
