@@ -47,7 +47,11 @@ def statements() -> dict[str, str]:
 STATEMENTS = statements()
 
 # Upkeep that is the same for every ISP, by the age of the rows.
-FOR_ALL_ISPS = {"radiuscore.store.sweep.FORGET_PERIODS", "mgmt.store.reactions.EXPIRE"}
+FOR_ALL_ISPS = {
+    "mgmt.store.reactions.EXPIRE",
+    "mgmt.store.reactions.FORGET",
+    "radiuscore.store.sweep.FORGET_PERIODS",
+}
 
 
 @pytest.mark.postgres
