@@ -21,6 +21,9 @@ class Need(NamedTuple):
     known: Grant | None = None
 
 
+_NOTHING: Final = Need()
+
+
 def due_of(session: GrantedSession, directory: Directory, at: float) -> bytes | Reject:
     """Return what a session should have at a moment (seconds since 1970)."""
     isp = directory.find_isp(session.isp_id)
@@ -41,6 +44,8 @@ def judge_session(session: GrantedSession, due: bytes | Reject, wished: bytes | 
     A session of which nothing is known (its Start was lost, or is older than this server) is taken to have what is due:
     to tell every router of every session anew would be a storm, and wrong only where something changed meanwhile.
     """
+    if session.granted == due and wished is None:
+        return _NOTHING
     known = None
     if session.granted is None and isinstance(due, bytes):
         known = Grant(*session[:5], due)

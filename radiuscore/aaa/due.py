@@ -41,7 +41,7 @@ def due_attributes(
     attributes = standing_attributes(judgement.standing, plan, own) + plan.interim_of(customer.id)
     limit = plan.plan.session_timeout_s
     if customer.expires_at is not None or plan.plan.login_hours:
-        limit = _until_its_end(isp, customer, plan, use, at)
+        limit = _until_its_end(isp, customer, plan, judgement, use, at)
     return attributes if limit is None else attributes + session_timeout_attribute(limit)
 
 
@@ -54,12 +54,14 @@ def standing_attributes(standing: Standing, plan: PlanReply, own: ReplyParts | N
     return (own or NO_PARTS)._replace(rate=b"", address_list=b"").over(plan.walled)
 
 
-def _until_its_end(isp: Isp, customer: Customer, plan: PlanReply, use: Use, at: float) -> int | None:
+def _until_its_end(isp: Isp, customer: Customer, plan: PlanReply, grant: Grant, use: Use, at: float) -> int | None:
     """Return the session's limit in seconds: the plan's own counts from its beginning, a date and hours from now."""
-    limit = plan.plan.session_timeout_s
-    without_limit = replace(plan.plan, session_timeout_s=None)
-    dated = judge_account(isp, customer, without_limit, use.nas_id, use.mac, at)
-    if not isinstance(dated, Grant) or dated.session_timeout_s is None:
+    limit, dated = plan.plan.session_timeout_s, grant.session_timeout_s
+    if limit is not None:
+        without_limit = replace(plan.plan, session_timeout_s=None)
+        judgement = judge_account(isp, customer, without_limit, use.nas_id, use.mac, at)
+        dated = judgement.session_timeout_s if isinstance(judgement, Grant) else None
+    if dated is None:
         return limit
-    ends = dated.session_timeout_s + max(0, int(at - use.began))
+    ends = dated + max(0, int(at - use.began))
     return ends if limit is None else min(limit, ends)
