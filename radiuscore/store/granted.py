@@ -125,9 +125,7 @@ async def list_of_isp(db: Connection, isp_id: IspId, after: GrantedSession | Non
     return [GrantedSession(*row) for row in await db.fetch(LIST_OF_ISP, isp_id, *mark, limit)]
 
 
-async def find_targets(
-    db: Connection, sessions: Collection[tuple[IspId, NasId, str, UUID]]
-) -> list[TargetSession]:
+async def find_targets(db: Connection, sessions: Collection[tuple[IspId, NasId, str, UUID]]) -> list[TargetSession]:
     """Return those of these sessions (ISP, NAS, Acct-Session-Id, id) that are live, closed ones too."""
     columns = zip(*sessions, strict=True)
     return [TargetSession(*row) for row in await db.fetch(FIND_TARGETS, *columns)] if sessions else []
