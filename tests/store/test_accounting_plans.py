@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from radiuscore.store import endings, incarnations, session_queries, sessions, usage
+from radiuscore.store import endings, granted, incarnations, session_queries, sessions, usage
 from radiuscore.store.reports import Report
 from radiuscore.store.sessions import record
 from tests.store.reporting import STOP, start, stop
@@ -61,10 +61,16 @@ async def plan(db: Db, statement: str) -> str:
         (incarnations.STEP_ASIDE, ["sessions_pkey"]),
         (endings.END_DISPLACED, ["sessions_open", "sessions_device", "sessions_pkey"]),
         (endings.END_RESTARTED, ["sessions_(open|pkey)"]),
+        (endings.END_DISCONNECTED, ["sessions_(id|pkey|open)"]),
+        (granted.FIND_OF_CUSTOMERS, ["sessions_customer"]),
+        (granted.LIST_OF_ISP, ["sessions_(pkey|open)"]),
+        (granted.FIND_TARGETS, ["sessions_(id|pkey|open)"]),
+        (granted.NOTE, ["sessions_pkey"]),
         (session_queries.FIND_SESSION, ["sessions_id"]),
         (session_queries.FIND_ONLINE, ["sessions_customer"]),
         (usage.FIND_CHANGED_PERIODS, ["usage_period_changed"]),
         (usage.FIND_PERIOD, ["usage_period_pkey"]),
+        (usage.FIND_PERIODS, ["usage_period_pkey"]),
     ],
     ids=lambda value: " ".join(value.split()[:3]) if isinstance(value, str) else "",
 )
