@@ -136,7 +136,8 @@ async def test_gives_a_database_whose_owner_is_bound_by_row_level_security(home:
         assert server.version.split(".")[0] == str(major_version(find_bindir()))
 
     assert await is_gone(server)
-    assert told == [f"Creating the database in {home} (once)", "Starting PostgreSQL"]
+    # Before them one more, where the programs lie below a closed directory.
+    assert told[-2:] == [f"Creating the database in {home} (once)", "Starting PostgreSQL"]
 
 
 async def test_keeps_data_over_a_restart(home: Path) -> None:
