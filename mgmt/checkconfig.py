@@ -14,7 +14,7 @@ from mgmt.ports import verify_ports_are_free
 from mgmt.serve import LOCK_NAME
 from mgmt.terminal import say
 from radiuscore.settings import Settings, SettingsError
-from radiuscore.store.embedded import find_bindir
+from radiuscore.store.embedded import DIRECTORY, find_bindir
 from radiuscore.store.keys import KEY_FILE, LIST_CHECKS
 from radiuscore.store.migrate import Kind
 from radiuscore.store.pgbinaries import major_version
@@ -57,7 +57,7 @@ async def findings() -> AsyncIterator[Finding]:
     directory = _try("data directory", lambda: _look_at_data_dir(settings.data_dir))
     yield directory
     yield _try("ports", lambda: _look_at_ports(settings))
-    if not settings.embedded or _exists(settings.data_dir / "postgres" / "data"):
+    if not settings.embedded or _exists(settings.data_dir / DIRECTORY / "data"):
         async for finding in _look_at_database(settings):
             yield finding
     elif directory.good:

@@ -12,7 +12,7 @@ import asyncpg
 from mgmt.faults import Fault
 from radiuscore.settings import Settings
 from radiuscore.store import migrate
-from radiuscore.store.embedded import EmbeddedError, EmbeddedPostgres, make_directory
+from radiuscore.store.embedded import DIRECTORY, EmbeddedError, EmbeddedPostgres, make_directory
 from radiuscore.store.keys import KeyFault, check_keys, load_or_make_keys
 from radiuscore.store.migrate import Kind, MigrationError, Schema, State
 from radiuscore.store.pool import CannotConnect, DirectConnection, connect
@@ -82,7 +82,7 @@ async def open_server(settings: Settings, progress: Progress | None = None) -> A
     prepare_data_dir(settings.data_dir)
     async with AsyncExitStack() as stack:
         with as_faults():
-            embedded = EmbeddedPostgres(settings.data_dir / "postgres", progress=progress)
+            embedded = EmbeddedPostgres(settings.data_dir / DIRECTORY, progress=progress)
             await stack.enter_async_context(embedded)
         yield Server(embedded.dsn(), embedded.dsn(), embedded)
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from radiuscore.settings import Settings
-from radiuscore.store.embedded import EmbeddedPostgres
+from radiuscore.store.embedded import DIRECTORY, EmbeddedPostgres
 from radiuscore.store.keys import KEY_FILE, check_keys, load_or_make_keys
 from radiuscore.store.migrate import Kind, Schema, state
 from radiuscore.store.pool import SYSTEM_ROLE, connect
 from radiuscore.store.sealing import BadKeys, Keyring
 
 APPLICATION_NAME: Final = "radiuscore service"
-EMBEDDED_HOME: Final = "postgres"
 _DRIVER: Final = re.compile(r"^postgres(?:ql)?(?:\+\w+)?://")
 _SCHEMAS: Final[tuple[Schema, ...]] = ("control", "accounting")
 
@@ -71,7 +70,7 @@ async def open_database(source: Source) -> AsyncIterator[Database]:
     keys = source.encryption_keys or _keys_of(settings)
     dsn, accounting_dsn = source.dsn or settings.database_url, source.accounting_dsn
     if dsn is None:
-        async with EmbeddedPostgres(settings.data_dir / EMBEDDED_HOME) as embedded:
+        async with EmbeddedPostgres(settings.data_dir / DIRECTORY) as embedded:
             yield await _checked(embedded.dsn(), embedded.dsn(), keys)
         return
     if accounting_dsn is None and dsn_of(settings.database_url) == dsn_of(dsn):

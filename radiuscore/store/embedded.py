@@ -35,6 +35,7 @@ from radiuscore.store.pgbinaries import (
 __all__ = ["OWNER", "EmbeddedError", "EmbeddedPostgres", "NoPostgres", "find_bindir", "make_directory"]
 
 OWNER: Final = "radiuscore"  # the role that owns the database: no superuser, so that row-level security binds it too
+DIRECTORY: Final = "postgres"  # below DATA_DIR: where every program of an installation finds the same one
 _SUPERUSER: Final = "postgres"
 _MAX_SOCKET_DIR: Final = 80  # octets; sun_path is 108 (104 on macOS) and the socket's name takes 16
 _PLAIN_PATH: Final = re.compile(r"[\w/.@+-]+", re.ASCII)  # what needs no quoting in a DSN and in postgresql.conf
